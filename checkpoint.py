@@ -1,0 +1,90 @@
+"""Models to bytes and back: weights-only files that are checked before they are used.
+
+model.pt holds {format, config, state_dict, preprocessing}: plain builtins and tensors,
+so that loading one never runs code from the file.
+"""
+
+import io
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+FORMAT = 1
+KEYS = {"format", "config", "state_dict", "preprocessing"}
+
+
+class CheckpointError(ValueError):
+    """A file is not a whole, unchanged checkpoint, or not one of the model wanted."""
+
+
+def dump(
+    state_dict: dict[str, Any],
+    config: dict[str, Any],
+    preprocessing: dict[str, Any],
+    **more: Any,
+) -> bytes:
+    """Return the bytes of a checkpoint: write them with run_folder.write_atomic."""
+    buffer = io.BytesIO()
+    content = {
+        "format": FORMAT,
+        "config": config,
+        "state_dict": {k: v.detach().cpu().clone() for k, v in state_dict.items()},
+        "preprocessing": preprocessing,
+    }
+    torch.save(content | more, buffer)
+    return buffer.getvalue()
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Return the content of a checkpoint; raise CheckpointError for anything else."""
+    data = Path(path).read_bytes()
+    try:
+        # PyTorch does not verify the checksums that its zip archives carry
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+            # torch.save stores; a compressed record could unpack to any size
+            packed = any(info.compress_type for info in archive.infolist())
+        if damaged:
+            raise CheckpointError(f"{path} is damaged: checksum mismatch in {damaged}")
+        if packed:
+            raise CheckpointError(f"{path} is no checkpoint: it has compressed records")
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        raise CheckpointError(f"{path} is no whole checkpoint: {error}") from error
+    except (pickle.UnpicklingError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a safe checkpoint: {reason}") from error
+    if not isinstance(content, dict) or not content.keys() >= KEYS:
+        raise CheckpointError(f"{path} is no checkpoint: it lacks {sorted(KEYS)}")
+    if content["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {content['format']!r}; this program reads {FORMAT}"
+        )
+    return content
+
+
+def restore(
+    content: dict[str, Any], build: Callable[[dict, dict], nn.Module], path: str | Path
+) -> nn.Module:
+    """Return build(config, preprocessing) with the checkpoint's weights.
+
+    The model is built without memory and its names and shapes compared first, so that a
+    false config cannot make this process allocate anything.
+    """
+    with torch.device("meta"):
+        model = build(content["config"], content["preprocessing"])
+    expected = {name: tuple(p.shape) for name, p in model.state_dict().items()}
+    found = {name: tuple(p.shape) for name, p in content["state_dict"].items()}
+    for name in expected.keys() | found.keys():
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
+                f"found {found.get(name, 'nothing')}"
+            )
+    model.load_state_dict(content["state_dict"], assign=True)
+    return model

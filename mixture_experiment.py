@@ -1,0 +1,226 @@
+"""The questions that the Gaussian and the uniform mixture answer in the same way.
+
+Question 1: samples for several numbers of components. Question 2: samples and mean
+log-likelihood along the training, from a random start (a, b) and from one component per
+country (c); which start did better is judged over several seeds.
+"""
+
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import plots
+from dataset import DATA_DIR
+from mixture_models import MixtureModel
+from mixture_runs import Config, Places, Run, Trainer, model_file
+from run_folder import RunFolder
+
+SHOWN_EPOCHS = (1, 10, 20, 30, 40, 50)
+N_SAMPLES, N_SAMPLES_EACH = 1000, 100
+STARTS = ("random", "country")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the questions have shown: the runs of the config's seed, and the starts."""
+
+    runs: list[
+        Run
+    ]  # question 1's, the last of which has as many components as countries
+    random: Run
+    country: Run
+    starts: dict[str, Any]
+
+
+def steps_in_all(config: Config, places: Places) -> int:
+    """Optimizer steps of question 1, of the country start, and of the other seeds."""
+    n_runs = len(places.component_counts) + 1 + 2 * (config.n_seeds - 1)
+    return n_runs * config.epochs * -(-len(places.train) // config.batch_size)
+
+
+def answer_questions(trainer: Trainer, folder: RunFolder) -> Answers:
+    """Train everything and draw questions 1 and 2; what ends early keeps its epochs."""
+    config, places = trainer.config, trainer.places
+    n_countries = len(places.country_means)
+    try:
+        random = trainer.run(n_countries)
+        country = trainer.run(n_countries, "country")
+        others = [trainer.run(k) for k in places.component_counts if k != n_countries]
+        for seed in range(config.seed + 1, config.seed + config.n_seeds):
+            for start in STARTS:
+                trainer.run(n_countries, start, seed)
+    finally:
+        folder.write_csv(
+            "metrics.csv", [row for run in trainer.runs for row in run.rows]
+        )
+        folder.write("model.pt", model_file(trainer.runs[0], config, places))
+    runs = sorted([random, *others], key=lambda run: run.model.n_components)
+    draw_samples(folder, trainer, runs, random, country)
+    draw_curves(folder, random, country)
+    same_size = [r for r in trainer.runs if r.model.n_components == n_countries]
+    starts, curves = compare_starts(same_size)
+    names = [f"{start} start" for start in STARTS]
+    figure = plots.compare_starts(names, curves, starts["seeds"])
+    folder.write_figure("q2_starts.png", figure)
+    return Answers(runs, random, country, starts)
+
+
+def draw_samples(
+    folder: RunFolder, trainer: Trainer, runs: Sequence[Run], random: Run, country: Run
+) -> None:
+    """Draw the two scatter plots for every K, and along both trainings."""
+    last = trainer.config.epochs
+    titles = [f"K = {run.model.n_components}" for run in runs]
+    sheet = sample_sheet([run.at(last) for run in runs], titles, trainer, columns=4)
+    folder.write_figure("q1_samples.png", sheet)
+    for run in (random, country):
+        epochs = shown_epochs(last)
+        titles = [f"epoch {epoch}" for epoch in epochs]
+        sheet = sample_sheet([run.at(e) for e in epochs], titles, trainer, columns=3)
+        folder.write_figure(f"q2_samples_{run.start}_start.png", sheet)
+
+
+def sample_sheet(
+    models: Sequence[MixtureModel],
+    titles: Sequence[str],
+    trainer: Trainer,
+    columns: int,
+):
+    """Draw 1000 samples, and 100 of each component, of each model, in degrees."""
+    places = trainer.places
+    samples, by_component = [], []
+    for model in models:
+        generator = torch.Generator().manual_seed(trainer.config.seed)
+        samples.append(places.in_degrees(model.sample(N_SAMPLES, generator=generator)))
+        each = [
+            model.conditional_sample(N_SAMPLES_EACH, k, generator=generator)
+            for k in range(model.n_components)
+        ]
+        by_component.append(places.in_degrees(torch.stack(each)))
+    return plots.sample_sheet(region(places), titles, samples, by_component, columns)
+
+
+def draw_curves(folder: RunFolder, random: Run, country: Run) -> None:
+    train, test = (
+        [run.curve(f"{split}_log_likelihood") for run in (random, country)]
+        for split in ("train", "test")
+    )
+    titles = [
+        f"{run.start} start, K = {run.model.n_components}" for run in (random, country)
+    ]
+    folder.write_figure(
+        "q2_log_likelihood.png", plots.learning_curves(titles, train, test)
+    )
+
+
+def region(places: Places) -> plots.Region:
+    outlines = np.load(DATA_DIR / "outlines.npy")
+    return plots.Region.around(places.in_degrees(places.train), outlines)
+
+
+def shown_epochs(last: int) -> list[int]:
+    return sorted({epoch for epoch in SHOWN_EPOCHS if epoch < last} | {last})
+
+
+def compare_starts(runs: Sequence[Run]) -> tuple[dict[str, Any], np.ndarray]:
+    """Compare country with random start on the test set, seed by seed.
+
+    Return the summary and the curves (2, seeds, E + 1). The lead is country minus
+    random in nats per place; "ahead" counts the seeds in which it is positive.
+    """
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    by_key = {(run.start, run.seed): run.curve("test_log_likelihood") for run in runs}
+    curves = np.array([[by_key[start, seed] for seed in seeds] for start in STARTS])
+    lead = curves[1] - curves[0]  # (seeds, E + 1)
+    std = lead.std(0, ddof=1) if len(seeds) > 1 else np.zeros(lead.shape[1])
+    last = lead.shape[1] - 1
+    summary = {
+        "seeds": seeds,
+        "final": {
+            start: {
+                "lowest": float(final.min()),
+                "median": float(np.median(final)),
+                "highest": float(final.max()),
+            }
+            for start, final in zip(STARTS, curves[:, :, -1], strict=True)
+        },
+        "lead": [
+            {
+                "epoch": epoch,
+                "mean": float(lead[:, epoch].mean()),
+                "std": float(std[epoch]),
+                "ahead": int((lead[:, epoch] > 0).sum()),
+            }
+            for epoch in shown_epochs(last)
+        ],
+    }
+    return summary, curves
+
+
+def describe_starts(starts: dict[str, Any]) -> str:
+    """Say which start did better, when, and by how much."""
+    n_seeds = len(starts["seeds"])
+    lines = [f"country start minus random start, test set, {n_seeds} seeds:"]
+    for lead in starts["lead"]:
+        lines.append(
+            f"  epoch {lead['epoch']:3}: {lead['mean']:+.4f} ± {lead['std']:.4f} nats, "
+            f"country ahead in {lead['ahead']} of {n_seeds} seeds"
+        )
+    lines.append(f"  {verdict(starts['lead'][-1], n_seeds)}")
+    return "\n".join(lines)
+
+
+def verdict(lead: dict[str, Any], n_seeds: int) -> str:
+    """Judge the lead after the last epoch: a winner wins in every seed."""
+    size = f"by {abs(lead['mean']):.4f} ± {lead['std']:.4f} nats per place"
+    if lead["ahead"] == n_seeds:
+        return f"the country start did better {size}, in every seed"
+    if lead["ahead"] == 0:
+        return f"the random start did better {size}, in every seed"
+    return (
+        f"at the end neither start wins every seed: the country start is ahead in "
+        f"{lead['ahead']} of {n_seeds}, on average {lead['mean']:+.4f} nats per place"
+    )
+
+
+def table(runs: Sequence[Run], columns: Sequence[str]) -> str:
+    """Format K, start, seed, the last epoch's columns and seconds, a line a run."""
+    rows = [["K", "start", "seed", *(c.replace("_", " ") for c in columns), "seconds"]]
+    for run in runs:
+        numbers = [f"{run.rows[-1][column]:.4f}" for column in columns]
+        name = [str(run.model.n_components), run.start, str(run.seed)]
+        rows.append([*name, *numbers, f"{run.seconds:.1f}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+
+
+def write_summary(
+    folder: RunFolder, trainer: Trainer, answers: Answers, began: float, **more: Any
+) -> None:
+    """Write summary.json, the numbers that a report quotes, and name all files."""
+    places = trainer.places
+    summary = {
+        "config": asdict(trainer.config),
+        "units": "nats per place, of standardised coordinates",
+        "n_train": len(places.train),
+        "n_test": len(places.test),
+        "runs": [{**run.rows[-1], "seconds": run.seconds} for run in trainer.runs],
+        "starts": answers.starts,
+        **more,
+        "seconds": time.perf_counter() - began,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "numpy": np.__version__,
+        },
+    }
+    folder.write_json("summary.json", summary)
+    print(f"\n{summary['seconds']:.0f} s; wrote", *folder.written, sep="\n  ")

@@ -1,0 +1,107 @@
+"""Mixture models p(x) = sum_k p(k) p(x|k), fitted by gradient descent.
+
+Everything stays in logarithms: p(k) p(x|k) underflows long before its logarithm does.
+Shapes: N points, n samples, K components, D dimensions.
+"""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class MixtureModel(nn.Module, ABC):
+    """The weights and what every mixture shares; a subclass adds a density and a draw.
+
+    Parameter: logits (K,); p(k) = softmax(logits), so that any real numbers are valid.
+    """
+
+    def __init__(self, n_components: int, n_dims: int = 2) -> None:
+        """Raise ValueError unless n_components and n_dims are at least 1."""
+        super().__init__()
+        for name, value in (("n_components", n_components), ("n_dims", n_dims)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.n_components = n_components
+        self.n_dims = n_dims
+        self.logits = nn.Parameter(torch.randn(n_components))
+
+    @abstractmethod
+    def component_log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x|k) in nats: (N, D) -> (N, K)."""
+
+    @abstractmethod
+    def component_sample(self, k: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Draw one point of component k[i] for every i: (n,) -> (n, D)."""
+
+    def joint_log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(k) + log p(x|k) in nats: (N, D) -> (N, K)."""
+        if x.ndim != 2 or x.shape[1] != self.n_dims:
+            raise ValueError(f"x must be (N, {self.n_dims}), got {tuple(x.shape)}")
+        return self.logits.log_softmax(0) + self.component_log_prob(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the log-likelihood log p(x) in nats: (N, D) -> (N,)."""
+        return self.joint_log_prob(x).logsumexp(dim=1)
+
+    def loss_function(self, log_likelihood: Tensor) -> Tensor:
+        """Return the negative mean of the log-likelihoods: (N,) -> ()."""
+        return -log_likelihood.mean()
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return p(k|x), by Bayes' rule: (N, D) -> (N, K), rows sum to one."""
+        return self.joint_log_prob(x).softmax(dim=1)
+
+    @torch.no_grad()
+    def sample(
+        self, n_samples: int, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw from p(x): first k ~ p(k), then x ~ p(x|k). Return (n_samples, D)."""
+        weights = self.logits.softmax(0)
+        k = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
+        return self.component_sample(k, generator)
+
+    @torch.no_grad()
+    def conditional_sample(
+        self, n_samples: int, label: int, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw from p(x|k = label). Return (n_samples, D).
+
+        Raise ValueError unless 0 <= label < n_components.
+        """
+        if not 0 <= label < self.n_components:
+            raise ValueError(
+                f"label must be in 0..{self.n_components - 1}, got {label}"
+            )
+        k = torch.full((n_samples,), int(label), device=self.logits.device)
+        return self.component_sample(k, generator)
+
+
+class GMM(MixtureModel):
+    """Gaussians with diagonal covariance: means (K, D), log_variances (K, D)."""
+
+    def __init__(self, n_components: int, n_dims: int = 2) -> None:
+        super().__init__(n_components, n_dims)
+        self.means = nn.Parameter(torch.randn(n_components, n_dims))
+        self.log_variances = nn.Parameter(torch.zeros(n_components, n_dims))
+
+    def component_log_prob(self, x: Tensor) -> Tensor:
+        # The mean is subtracted before anything is squared: expanding the square loses
+        # every digit when a variance is small. One dimension at a time on (K, N) keeps
+        # the long axis contiguous and never builds an (N, K, D) tensor.
+        precision_roots = (-0.5 * self.log_variances).exp()  # (K, D), 1 / sigma
+        distance = 0.0
+        for x_d, mean, root in zip(x.T, self.means.T, precision_roots.T, strict=True):
+            distance = distance + ((x_d - mean[:, None]) * root[:, None]).square()
+        log_volume = (self.log_variances + LOG_2PI).sum(1)  # (K,)
+        return -0.5 * (distance + log_volume[:, None]).T  # (K, N) -> (N, K)
+
+    def component_sample(self, k: Tensor, generator: torch.Generator | None) -> Tensor:
+        noise = torch.randn(
+            len(k), self.n_dims, generator=generator,
+            dtype=self.means.dtype, device=self.means.device,
+        )  # fmt: skip
+        return self.means[k] + noise * (0.5 * self.log_variances[k]).exp()

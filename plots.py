@@ -1,0 +1,288 @@
+"""Arrays in, matplotlib Figures out: no pyplot, no files, no models.
+
+N points or samples, K components, E epochs; points are [longitude, latitude] degrees.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from PIL import Image
+
+LONGITUDE, LATITUDE = "longitude (degrees east)", "latitude (degrees north)"
+OUTLINE = {"color": "0.55", "linewidth": 0.5, "zorder": 1}
+DENSITY_RANGE = 9.0  # nats of log-density below its maximum that the shading shows
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "0.75"
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of the world that a figure shows, and the coasts and borders in it."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+    outlines: np.ndarray  # (P, 2), NaN rows between lines
+
+    @classmethod
+    def around(cls, points: np.ndarray, outlines: np.ndarray) -> "Region":
+        low, high = points.min(0), points.max(0)
+        margin = 0.03 * (high - low)
+        return cls(*(low - margin).tolist(), *(high + margin).tolist(), outlines)
+
+    @property
+    def kilometre_aspect(self) -> float:
+        """Height of a degree of latitude over width of one of longitude, mid-map."""
+        return 1 / np.cos(np.radians((self.south + self.north) / 2))
+
+    def grid(self, width: int) -> np.ndarray:
+        """Centres of a raster of pixels, (height, width, 2), from south to north."""
+        height = round(
+            width * (self.north - self.south) / (self.east - self.west)
+        )  # square in degrees
+        long = np.linspace(self.west, self.east, 2 * width + 1)[1::2]
+        lat = np.linspace(self.south, self.north, 2 * height + 1)[1::2]
+        return np.stack(np.meshgrid(long, lat), axis=-1).astype(np.float32)
+
+    def draw(self, axes: Axes, labels: bool = True) -> None:
+        """Prepare axes: outlines, limits, one kilometre as long as another."""
+        axes.plot(*self.outlines.T, **OUTLINE)
+        axes.set_xlim(self.west, self.east)
+        axes.set_ylim(self.south, self.north)
+        axes.set_aspect(self.kilometre_aspect)
+        if labels:
+            axes.set_xlabel(LONGITUDE)
+            axes.set_ylabel(LATITUDE)
+
+
+@cache
+def distinct_colors(n: int) -> np.ndarray:
+    """Return n colours (n, 3) that are far apart to the eye and visible on white.
+
+    Greedy farthest-point choice in CIELAB over a lattice of sRGB colours.
+    """
+    levels = np.linspace(0, 1, 12)
+    rgb = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
+    lab = srgb_to_lab(rgb)
+    visible = (lab[:, 0] > 25) & (lab[:, 0] < 82)
+    rgb, lab = rgb[visible], lab[visible]
+    chosen = [int(np.argmin(lab[:, 2]))]  # the bluest
+    distance = np.linalg.norm(lab - lab[chosen[0]], axis=1)
+    while len(chosen) < n:
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
+    return rgb[chosen]
+
+
+def srgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+    """CIELAB coordinates (n, 3) of sRGB colours (n, 3) under D65 (IEC 61966-2-1)."""
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    to_xyz = [
+        [0.4124, 0.3576, 0.1805],
+        [0.2126, 0.7152, 0.0722],
+        [0.0193, 0.1192, 0.9505],
+    ]
+    xyz = linear @ np.transpose(to_xyz) / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), xyz * 841 / 108 + 4 / 29)
+    x, y, z = f.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+def sample_sheet(
+    region: Region,
+    titles: Sequence[str],
+    samples: Sequence[np.ndarray],
+    by_component: Sequence[np.ndarray],
+    columns: int,
+) -> Figure:
+    """Samples (N, 2) above samples of each component (K, N, 2), a pair per title.
+
+    Where there are more titles than columns, further pairs of rows follow.
+    """
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(3.4 * columns, 6.6 * rows), layout="constrained", dpi=130)
+    grid = figure.subplots(2 * rows, columns, sharex=True, sharey=True, squeeze=False)
+    for i, title in enumerate(titles):
+        row, column = 2 * (i // columns), i % columns
+        top, bottom = grid[row, column], grid[row + 1, column]
+        for axes in (top, bottom):
+            region.draw(axes, labels=False)
+        top.scatter(*samples[i].T, s=3, linewidths=0, color="black", zorder=2)
+        n_components, n_each = by_component[i].shape[:2]
+        bottom.scatter(
+            *by_component[i].reshape(-1, 2).T,
+            c=np.repeat(distinct_colors(n_components), n_each, axis=0),
+            s=3, linewidths=0, zorder=2,
+        )  # fmt: skip
+        top.set_title(f"{title}\n{len(samples[i]):,} samples of the mixture", size=10)
+        each = (
+            f"each of {n_components} components"
+            if n_components > 1
+            else "the component"
+        )
+        bottom.set_title(f"{n_each} samples of {each}", size=10)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(LATITUDE)
+    for axes in grid[-1]:
+        axes.set_xlabel(LONGITUDE)
+    return figure
+
+
+def learning_curves(
+    titles: Sequence[str], train: Sequence[np.ndarray], test: Sequence[np.ndarray]
+) -> Figure:
+    """Mean log-likelihood (E + 1,) of both splits against epoch, a panel per title."""
+    figure = Figure(figsize=(5 * len(titles), 4), layout="constrained", dpi=130)
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for axes, title, train_curve, test_curve in zip(
+        panels, titles, train, test, strict=True
+    ):
+        epochs = np.arange(len(train_curve))
+        axes.plot(epochs, train_curve, color=BLUE, label="training set")
+        axes.plot(epochs, test_curve, color=ORANGE, linestyle="--", label="test set")
+        axes.set(title=title, xlabel="epoch (0: before training)")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right")
+    panels[0].set_ylabel("mean log-likelihood\n(nats per place, standardised)")
+    return figure
+
+
+def compare_starts(
+    names: Sequence[str], curves: np.ndarray, seeds: Sequence[int]
+) -> Figure:
+    """Test log-likelihoods (2 starts, seeds, E + 1) and the second start's lead."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained", dpi=130)
+    left, right = figure.subplots(1, 2)
+    epochs = np.arange(curves.shape[2])
+    for name, start, color, style in zip(
+        names, curves, (BLUE, ORANGE), ("-", "--"), strict=True
+    ):
+        left.plot(epochs, start[1:].T, color=GREY, linestyle=style, linewidth=0.8)
+        left.plot(epochs, start[0], color=color, linestyle=style, zorder=3,
+                  label=f"{name}, seed {seeds[0]}")  # fmt: skip
+    if len(seeds) > 1:
+        left.plot([], [], color=GREY, label=f"seeds {seeds[1]} to {seeds[-1]}")
+    left.legend(loc="lower right")
+    left.set(
+        title="Test set", ylabel="mean log-likelihood\n(nats per place, standardised)"
+    )
+    lead = curves[1] - curves[0]
+    right.axhline(0, color="black", linewidth=0.8)
+    right.plot(epochs, lead.T, color=GREY, linewidth=0.8)
+    right.plot(epochs, lead.mean(0), color=GREEN, label=f"mean of {len(seeds)} seeds")
+    right.plot([], [], color=GREY, label="each seed")
+    right.legend(loc="lower right")
+    right.set(title=f"{names[1]} minus {names[0]}", ylabel="nats per place")
+    for axes, values in ((left, curves), (right, lead)):
+        # the first epochs differ so much that they would hide all that follows
+        late = values[..., values.shape[-1] // 10 :]
+        margin = 0.05 * np.ptp(late) + 1e-6
+        axes.set_ylim(late.min() - margin, late.max() + margin)
+        axes.set_xlabel("epoch (0: before training)")
+        axes.grid(alpha=0.3)
+    return figure
+
+
+@dataclass(frozen=True)
+class Ellipses:
+    """Gaussian components to draw: means (K, 2) and sigmas (K, 2), in degrees."""
+
+    means: np.ndarray
+    sigmas: np.ndarray
+
+    def draw(self, axes: Axes, n_sigmas: Iterable[int], color: str = "white"):
+        for n in n_sigmas:
+            width, height = 2 * n * self.sigmas.T
+            shapes = EllipseCollection(
+                width,
+                height,
+                np.zeros(len(width)),
+                units="xy",
+                offsets=self.means,
+                offset_transform=axes.transData,
+                facecolor="none",
+                edgecolor=color,
+                linewidth=1.2 / n,
+                zorder=3,
+            )
+            axes.add_collection(shapes)
+
+
+def density_map(
+    region: Region,
+    titles: Sequence[str],
+    log_densities: Sequence[np.ndarray],
+    blobs: Sequence[Ellipses],
+) -> Figure:
+    """Log-density rasters (H, W) in nats per square degree under the components."""
+    figure = Figure(figsize=(6.4 * len(titles), 5.8), layout="constrained", dpi=130)
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    top = max(raster.max() for raster in log_densities)
+    for axes, title, raster, blob in zip(
+        panels, titles, log_densities, blobs, strict=True
+    ):
+        image = shade(axes, region, raster, top)
+        blob.draw(axes, (1, 2))
+        axes.set_title(title)
+    for axes in panels[1:]:
+        axes.set_ylabel("")
+    figure.colorbar(
+        image, ax=panels, shrink=0.8, extend="min",
+        label="log-density (nats per square degree)",
+    )  # fmt: skip
+    return figure
+
+
+def shade(axes: Axes, region: Region, raster: np.ndarray, top: float):
+    """Show a raster (H, W) of log-density on a map; return the image."""
+    region.draw(axes)
+    return axes.imshow(
+        raster, origin="lower", cmap="magma", vmin=top - DENSITY_RANGE, vmax=top,
+        extent=(region.west, region.east, region.south, region.north),
+        aspect=region.kilometre_aspect, zorder=0,
+    )  # fmt: skip
+
+
+def animate(figures: Iterable[Figure], milliseconds: int, hold: int) -> bytes:
+    """Return a GIF of the figures; the last frame stays for hold milliseconds."""
+    frames = []
+    for figure in figures:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="rgba")
+        width, height = (figure.get_size_inches() * figure.dpi).astype(int)
+        frame = Image.frombytes("RGBA", (width, height), buffer.getvalue())
+        frames.append(frame.convert("RGB").quantize(64))
+    gif = io.BytesIO()
+    frames[0].save(
+        gif, format="GIF", save_all=True, append_images=frames[1:], loop=0,
+        duration=[milliseconds] * (len(frames) - 1) + [hold],
+    )  # fmt: skip
+    return gif.getvalue()
+
+
+def forming_frame(
+    region: Region,
+    titles: Sequence[str],
+    log_densities: Sequence[np.ndarray],
+    blobs: Sequence[Ellipses],
+    top: float,
+) -> Figure:
+    """One frame of the mixture forming: a panel per start, no colour bar."""
+    figure = Figure(figsize=(9, 4.4), dpi=90)
+    panels = figure.subplots(1, len(titles), sharey=True)
+    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.1, top=0.92, wspace=0.04)
+    for axes, title, raster, blob in zip(
+        panels, titles, log_densities, blobs, strict=True
+    ):
+        shade(axes, region, raster, top)
+        blob.draw(axes, (1,))
+        axes.set_title(title, size=10)
+    for axes in panels[1:]:
+        axes.set_ylabel("")
+    return figure

@@ -1,0 +1,87 @@
+"""The folder of one run: whole files or none, and one writer at a time."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import filelock
+from matplotlib.figure import Figure
+
+TEMPORARY = ".partial"
+
+
+class SaveError(OSError):
+    """A file could not be written; the file of that name, if any, is the old one."""
+
+
+def write_atomic(path: str | Path, data: bytes) -> None:
+    """Write to a temporary name, flush, rename: a reader never sees half a file."""
+    path = Path(path)
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        kept = "; the previous one is kept" if path.exists() else ""
+        raise SaveError(f"cannot save {path}: {error.strerror}{kept}") from error
+
+
+class RunFolder:
+    """outputs/<name>/: created, locked and cleared of unfinished files on entering.
+
+    Raise ValueError when the folder cannot be made or written to, or when another run
+    is using it: before any training.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.written: list[Path] = []
+
+    def __enter__(self) -> "RunFolder":
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock = filelock.FileLock(self.path / ".lock")
+            self.lock.acquire(timeout=0)
+            for leftover in self.path.glob(f"*{TEMPORARY}"):
+                leftover.unlink()
+            write_atomic(self.path / f".probe{TEMPORARY}", b"")
+            (self.path / f".probe{TEMPORARY}").unlink()
+        except filelock.Timeout:
+            raise ValueError(f"{self.path} is in use by another run") from None
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"cannot write to {self.path}: {reason}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self.path / name
+        write_atomic(path, data)
+        if path not in self.written:
+            self.written.append(path)
+
+    def write_figure(self, name: str, figure: Figure) -> None:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+        self.write(name, buffer.getvalue())
+
+    def write_csv(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Write dicts with equal keys as a table; floats keep every digit."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self.write(name, text.getvalue().encode())
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        self.write(name, (text + "\n").encode())

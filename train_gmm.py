@@ -1,0 +1,101 @@
+"""Fit Gaussian mixtures to the places of Europe; answer every question of the exercise.
+
+python train_gmm.py        # figures, numbers and the model in outputs/gmm/
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import cli
+import mixture_experiment as experiment
+import mixture_runs
+import plots
+from cli import Progress, option
+from mixture_models import GMM, MixtureModel
+from mixture_runs import Places, Run, Trainer
+from run_folder import RunFolder
+from training import in_chunks
+
+MAP_WIDTH, FRAME_WIDTH = 480, 150  # pixels of the log-density rasters
+
+
+@dataclass(frozen=True)
+class Config(mixture_runs.Config):
+    output_dir: str = option("outputs/gmm", "folder for figures, numbers and model")
+    learning_rate: float = option(0.01, "Adam step size", above=0)
+
+
+def main(config: Config) -> None:
+    began = time.perf_counter()
+    np.random.seed(config.seed)
+    torch.manual_seed(config.seed)
+    places = mixture_runs.load_places(config)
+    steps = experiment.steps_in_all(config, places)
+    with RunFolder(config.output_dir) as folder:
+        with Progress(steps) as progress:
+            measure = mixture_runs.mean_log_likelihood
+            trainer = Trainer(GMM, "means", measure, config, places, progress)
+            answers = experiment.answer_questions(trainer, folder)
+        pair = (answers.random, answers.country)
+        folder.write_figure("map.png", draw_map(pair, places))
+        folder.write("forming.gif", draw_forming(pair, places))
+        print("mean log-likelihood in nats per place, of standardised coordinates:")
+        columns = ("train_log_likelihood", "test_log_likelihood")
+        print(experiment.table([*answers.runs, answers.country], columns), end="\n\n")
+        print(experiment.describe_starts(answers.starts))
+        experiment.write_summary(folder, trainer, answers, began)
+
+
+def draw_map(runs: tuple[Run, ...], places: Places):
+    """Draw each run's final log-density with its components' ellipses."""
+    region = experiment.region(places)
+    models = [run.at(-1) for run in runs]
+    return plots.density_map(
+        region,
+        [f"{run.start} start, K = {run.model.n_components}" for run in runs],
+        [log_density(model, region.grid(MAP_WIDTH), places) for model in models],
+        [ellipses(model, places) for model in models],
+    )
+
+
+def draw_forming(runs: tuple[Run, ...], places: Places) -> bytes:
+    """Animate every epoch, the runs side by side, on the last epoch's colour scale."""
+    region = experiment.region(places)
+    grid = region.grid(FRAME_WIDTH)
+    top = max(log_density(run.at(-1), grid, places).max() for run in runs)
+
+    def frames():
+        for epoch in range(len(runs[0].states)):
+            models = [run.at(epoch) for run in runs]
+            titles = [
+                f"{run.start} start, epoch {epoch}: "
+                f"{run.rows[epoch]['test_log_likelihood']:.3f} nats"
+                for run in runs
+            ]
+            densities = [log_density(model, grid, places) for model in models]
+            shapes = [ellipses(model, places) for model in models]
+            yield plots.forming_frame(region, titles, densities, shapes, top)
+
+    return plots.animate(frames(), milliseconds=120, hold=3000)
+
+
+def log_density(model: MixtureModel, grid: np.ndarray, places: Places) -> np.ndarray:
+    """Return the log-density (H, W) in nats per square degree at grid (H, W, 2)."""
+    scale = places.standardization
+    x = scale.apply(torch.from_numpy(grid).flatten(0, 1))
+    log_prob = in_chunks(model, x) - scale.std.log().sum()
+    return log_prob.unflatten(0, grid.shape[:2]).numpy()
+
+
+def ellipses(model: GMM, places: Places) -> plots.Ellipses:
+    scale = places.standardization
+    sigmas = (0.5 * model.log_variances).exp() * scale.std
+    means = scale.undo(model.means)
+    return plots.Ellipses(means.detach().numpy(), sigmas.detach().numpy())
+
+
+if __name__ == "__main__":
+    cli.run(main, Config, __doc__)
