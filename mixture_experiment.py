@@ -7,7 +7,7 @@ country (c); which start did better is judged over several seeds.
 
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,8 +43,16 @@ def steps_in_all(config: Config, places: Places) -> int:
     return n_runs * config.epochs * -(-len(places.train) // config.batch_size)
 
 
-def answer_questions(trainer: Trainer, folder: RunFolder) -> Answers:
-    """Train everything and draw questions 1 and 2; what ends early keeps its epochs."""
+Outline = Callable[[MixtureModel, Places], plots.Boxes]
+
+
+def answer_questions(
+    trainer: Trainer, folder: RunFolder, outline: Outline | None = None
+) -> Answers:
+    """Train everything and draw questions 1 and 2; what ends early keeps its epochs.
+
+    outline(model, places) gives the shapes to draw around the samples, if any.
+    """
     config, places = trainer.config, trainer.places
     n_countries = len(places.country_means)
     try:
@@ -60,8 +68,8 @@ def answer_questions(trainer: Trainer, folder: RunFolder) -> Answers:
         )
         folder.write("model.pt", model_file(trainer.runs[0], config, places))
     runs = sorted([random, *others], key=lambda run: run.model.n_components)
-    draw_samples(folder, trainer, runs, random, country)
-    draw_curves(folder, random, country)
+    draw_samples(folder, trainer, runs, random, country, outline)
+    draw_curves(folder, random, country, trainer.kind.quantities)
     same_size = [r for r in trainer.runs if r.model.n_components == n_countries]
     starts, curves = compare_starts(same_size)
     names = [f"{start} start" for start in STARTS]
@@ -71,17 +79,24 @@ def answer_questions(trainer: Trainer, folder: RunFolder) -> Answers:
 
 
 def draw_samples(
-    folder: RunFolder, trainer: Trainer, runs: Sequence[Run], random: Run, country: Run
+    folder: RunFolder,
+    trainer: Trainer,
+    runs: Sequence[Run],
+    random: Run,
+    country: Run,
+    outline: Outline | None,
 ) -> None:
     """Draw the two scatter plots for every K, and along both trainings."""
     last = trainer.config.epochs
     titles = [f"K = {run.model.n_components}" for run in runs]
-    sheet = sample_sheet([run.at(last) for run in runs], titles, trainer, columns=4)
+    models = [run.at(last) for run in runs]
+    sheet = sample_sheet(models, titles, trainer, outline, columns=4)
     folder.write_figure("q1_samples.png", sheet)
     for run in (random, country):
         epochs = shown_epochs(last)
         titles = [f"epoch {epoch}" for epoch in epochs]
-        sheet = sample_sheet([run.at(e) for e in epochs], titles, trainer, columns=3)
+        models = [run.at(epoch) for epoch in epochs]
+        sheet = sample_sheet(models, titles, trainer, outline, columns=3)
         folder.write_figure(f"q2_samples_{run.start}_start.png", sheet)
 
 
@@ -89,6 +104,7 @@ def sample_sheet(
     models: Sequence[MixtureModel],
     titles: Sequence[str],
     trainer: Trainer,
+    outline: Outline | None,
     columns: int,
 ):
     """Draw 1000 samples, and 100 of each component, of each model, in degrees."""
@@ -102,20 +118,27 @@ def sample_sheet(
             for k in range(model.n_components)
         ]
         by_component.append(places.in_degrees(torch.stack(each)))
-    return plots.sample_sheet(region(places), titles, samples, by_component, columns)
-
-
-def draw_curves(folder: RunFolder, random: Run, country: Run) -> None:
-    train, test = (
-        [run.curve(f"{split}_log_likelihood") for run in (random, country)]
-        for split in ("train", "test")
+    shapes = [outline(model, places) for model in models] if outline else []
+    columns = min(columns, len(models))
+    return plots.sample_sheet(
+        region(places), titles, samples, by_component, shapes, columns
     )
-    titles = [
-        f"{run.start} start, K = {run.model.n_components}" for run in (random, country)
+
+
+def draw_curves(
+    folder: RunFolder, random: Run, country: Run, quantities: dict[str, str]
+) -> None:
+    runs = (random, country)
+    curves = [
+        plots.Curves(
+            label,
+            train=[run.curve(f"train_{name}") for run in runs],
+            test=[run.curve(f"test_{name}") for run in runs],
+        )
+        for name, label in quantities.items()
     ]
-    folder.write_figure(
-        "q2_log_likelihood.png", plots.learning_curves(titles, train, test)
-    )
+    titles = [f"{run.start} start, K = {run.model.n_components}" for run in runs]
+    folder.write_figure("q2_log_likelihood.png", plots.learning_curves(titles, curves))
 
 
 def region(places: Places) -> plots.Region:
@@ -165,27 +188,33 @@ def compare_starts(runs: Sequence[Run]) -> tuple[dict[str, Any], np.ndarray]:
 def describe_starts(starts: dict[str, Any]) -> str:
     """Say which start did better, when, and by how much."""
     n_seeds = len(starts["seeds"])
-    lines = [f"country start minus random start, test set, {n_seeds} seeds:"]
-    for lead in starts["lead"]:
-        lines.append(
-            f"  epoch {lead['epoch']:3}: {lead['mean']:+.4f} ± {lead['std']:.4f} nats, "
-            f"country ahead in {lead['ahead']} of {n_seeds} seeds"
-        )
-    lines.append(f"  {verdict(starts['lead'][-1], n_seeds)}")
+    lines = [
+        f"country start minus random start, test set, mean ± std of {n_seeds} seeds:",
+        *(
+            f"  epoch {lead['epoch']:3}: {size(lead, sign='+')}, "
+            f"country ahead in {lead['ahead']} of {n_seeds}"
+            for lead in starts["lead"]
+        ),
+        f"  {verdict(starts['lead'][-1], n_seeds)}",
+    ]
     return "\n".join(lines)
+
+
+def size(lead: dict[str, Any], sign: str = "") -> str:
+    mean = lead["mean"] if sign else abs(lead["mean"])
+    digits = 4 if abs(mean) < 100 else 0
+    return f"{mean:{sign},.{digits}f} ± {lead['std']:,.{digits}f} nats per place"
 
 
 def verdict(lead: dict[str, Any], n_seeds: int) -> str:
     """Judge the lead after the last epoch: a winner wins in every seed."""
-    size = f"by {abs(lead['mean']):.4f} ± {lead['std']:.4f} nats per place"
-    if lead["ahead"] == n_seeds:
-        return f"the country start did better {size}, in every seed"
-    if lead["ahead"] == 0:
-        return f"the random start did better {size}, in every seed"
-    return (
-        f"at the end neither start wins every seed: the country start is ahead in "
-        f"{lead['ahead']} of {n_seeds}, on average {lead['mean']:+.4f} nats per place"
-    )
+    if 0 < lead["ahead"] < n_seeds:
+        return (
+            f"at the end neither start wins in every seed: the country start is ahead "
+            f"in {lead['ahead']} of {n_seeds}, by {size(lead, sign='+')}"
+        )
+    winner = "country" if lead["ahead"] else "random"
+    return f"the {winner} start did better in every seed, by {size(lead)}"
 
 
 def table(runs: Sequence[Run], columns: Sequence[str]) -> str:

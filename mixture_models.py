@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 LOG_2PI = math.log(2 * math.pi)
+OUTSIDE = -1e6  # stands for log 0: finite, so that the mean of a data set stays finite
 
 
 class MixtureModel(nn.Module, ABC):
@@ -105,3 +106,39 @@ class GMM(MixtureModel):
             dtype=self.means.dtype, device=self.means.device,
         )  # fmt: skip
         return self.means[k] + noise * (0.5 * self.log_variances[k]).exp()
+
+
+class UMM(MixtureModel):
+    """Uniform boxes with sides along the axes: centers (K, D), log_sizes (K, D)."""
+
+    def __init__(self, n_components: int, n_dims: int = 2) -> None:
+        super().__init__(n_components, n_dims)
+        self.centers = nn.Parameter(torch.randn(n_components, n_dims))
+        sizes = 1 + 0.2 * torch.rand(n_components, n_dims)
+        self.log_sizes = nn.Parameter(sizes.log())
+
+    def edges(self) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest corner of each box, (K, D) each."""
+        half = 0.5 * self.log_sizes.exp()
+        return self.centers - half, self.centers + half
+
+    def component_log_prob(self, x: Tensor) -> Tensor:
+        inside = torch.tensor(True, device=x.device)
+        for x_d, low, high in zip(x.T, *(edge.T for edge in self.edges()), strict=True):
+            inside = inside & (low[:, None] <= x_d) & (x_d <= high[:, None])  # (K, N)
+        log_density = -self.log_sizes.sum(1)  # (K,)
+        return torch.where(inside.T, log_density, OUTSIDE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # At -1e6 a float32 has a spacing of 0.0625. A point that no box covers would
+        # feed that noise into the gradient of logits, so it is cut off here.
+        log_likelihood = super().forward(x)
+        return torch.where(log_likelihood > 0.5 * OUTSIDE, log_likelihood, OUTSIDE)
+
+    def component_sample(self, k: Tensor, generator: torch.Generator | None) -> Tensor:
+        low, high = (edge[k] for edge in self.edges())
+        u = torch.rand(
+            len(k), self.n_dims, generator=generator,
+            dtype=low.dtype, device=low.device,
+        )  # fmt: skip
+        return (low + u * (high - low)).clamp(max=high)  # rounding may overshoot

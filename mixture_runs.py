@@ -13,11 +13,12 @@ import checkpoint
 import cli
 from cli import Progress, option
 from dataset import DATA_DIR, Standardization, class_means, load_europe
-from mixture_models import GMM, MixtureModel
+from mixture_models import GMM, UMM, MixtureModel
 from training import fit, in_chunks, pick_device, shuffled
 
 COMPONENT_COUNTS = (1, 5, 10)  # and the number of countries
-MODELS = {"GMM": GMM}
+MODELS = {"GMM": GMM, "UMM": UMM}
+MEAN_LABEL = "mean log-likelihood\n(nats per place, standardised)"
 
 
 @dataclass(frozen=True)
@@ -110,16 +111,20 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Trainer:
-    """Trains one kind of mixture and remembers every run.
-
-    location names the parameter that the country start sets; measure summarises the
-    log-likelihoods (N,) of a split into columns of metrics.csv.
-    """
+class Kind:
+    """What tells one kind of mixture from another."""
 
     model_class: type[MixtureModel]
-    location: str
-    measure: Callable[[Tensor], dict[str, float]]
+    location: str  # the parameter that the country start sets
+    measure: Callable[[Tensor], dict[str, float]]  # of a split's log-likelihoods (N,)
+    quantities: dict[str, str]  # what measure returns, with labels for figures
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains mixtures of one kind and remembers every run."""
+
+    kind: Kind
     config: Config
     places: Places
     progress: Progress
@@ -131,10 +136,10 @@ class Trainer:
         """Train a mixture; a run depends on its arguments, the config and the data."""
         seed = self.config.seed if seed is None else seed
         torch.manual_seed(seed)
-        model = self.model_class(n_components, self.places.train.shape[1])
+        model = self.kind.model_class(n_components, self.places.train.shape[1])
         if start == "country":
             with torch.no_grad():
-                getattr(model, self.location).copy_(self.places.country_means)
+                getattr(model, self.kind.location).copy_(self.places.country_means)
         run = Run(model.to(self.places.train.device), start, seed)
         self.runs.append(run)
         self.progress.label(f"K = {n_components}, {start} start, seed {seed}")
@@ -167,7 +172,7 @@ class Trainer:
         }
         for split in ("train", "test"):
             log_likelihood = in_chunks(run.model, getattr(self.places, split))
-            for name, value in self.measure(log_likelihood).items():
+            for name, value in self.kind.measure(log_likelihood).items():
                 row[f"{split}_{name}"] = value
         run.rows.append(row)
         parameters = run.model.state_dict().items()

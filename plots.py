@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import EllipseCollection
+from matplotlib.collections import EllipseCollection, PolyCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -99,11 +99,13 @@ def sample_sheet(
     titles: Sequence[str],
     samples: Sequence[np.ndarray],
     by_component: Sequence[np.ndarray],
+    shapes: Sequence["Boxes"],
     columns: int,
 ) -> Figure:
     """Samples (N, 2) above samples of each component (K, N, 2), a pair per title.
 
-    Where there are more titles than columns, further pairs of rows follow.
+    Where there are more titles than columns, further pairs of rows follow. Shapes, if
+    there are any, are drawn around the samples of their components.
     """
     rows = -(-len(titles) // columns)
     figure = Figure(figsize=(3.4 * columns, 6.6 * rows), layout="constrained", dpi=130)
@@ -111,15 +113,16 @@ def sample_sheet(
     for i, title in enumerate(titles):
         row, column = 2 * (i // columns), i % columns
         top, bottom = grid[row, column], grid[row + 1, column]
+        n_components, n_each = by_component[i].shape[:2]
+        colors = distinct_colors(n_components)
         for axes in (top, bottom):
             region.draw(axes, labels=False)
-        top.scatter(*samples[i].T, s=3, linewidths=0, color="black", zorder=2)
-        n_components, n_each = by_component[i].shape[:2]
-        bottom.scatter(
-            *by_component[i].reshape(-1, 2).T,
-            c=np.repeat(distinct_colors(n_components), n_each, axis=0),
-            s=3, linewidths=0, zorder=2,
-        )  # fmt: skip
+            if shapes:
+                shapes[i].draw(axes, colors if axes is bottom else "0.4")
+        scatter(top, samples[i], "black")
+        scatter(
+            bottom, by_component[i].reshape(-1, 2), np.repeat(colors, n_each, axis=0)
+        )
         top.set_title(f"{title}\n{len(samples[i]):,} samples of the mixture", size=10)
         each = (
             f"each of {n_components} components"
@@ -134,22 +137,58 @@ def sample_sheet(
     return figure
 
 
-def learning_curves(
-    titles: Sequence[str], train: Sequence[np.ndarray], test: Sequence[np.ndarray]
-) -> Figure:
-    """Mean log-likelihood (E + 1,) of both splits against epoch, a panel per title."""
-    figure = Figure(figsize=(5 * len(titles), 4), layout="constrained", dpi=130)
-    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
-    for axes, title, train_curve, test_curve in zip(
-        panels, titles, train, test, strict=True
-    ):
-        epochs = np.arange(len(train_curve))
-        axes.plot(epochs, train_curve, color=BLUE, label="training set")
-        axes.plot(epochs, test_curve, color=ORANGE, linestyle="--", label="test set")
-        axes.set(title=title, xlabel="epoch (0: before training)")
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right")
-    panels[0].set_ylabel("mean log-likelihood\n(nats per place, standardised)")
+def scatter(axes: Axes, points: np.ndarray, color) -> None:
+    axes.scatter(*points.T, s=3, linewidths=0, c=color, zorder=2)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Uniform components to draw: lowest and highest corners (K, 2), in degrees."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def draw(self, axes: Axes, color="white") -> None:
+        (west, south), (east, north) = self.low.T, self.high.T
+        corners = [(west, south), (east, south), (east, north), (west, north)]
+        axes.add_collection(
+            PolyCollection(
+                np.array(corners).transpose(2, 0, 1),  # (K, 4, 2)
+                facecolor="none",
+                edgecolor=color,
+                linewidth=0.7,
+                zorder=3,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One quantity against epoch, (E + 1,) for each title, of both splits."""
+
+    label: str
+    train: Sequence[np.ndarray]
+    test: Sequence[np.ndarray]
+
+
+def learning_curves(titles: Sequence[str], quantities: Sequence[Curves]) -> Figure:
+    """A row of panels per quantity, a panel per title, epoch 0 before training."""
+    rows, columns = len(quantities), len(titles)
+    figure = Figure(figsize=(5 * columns, 3.6 * rows), layout="constrained", dpi=130)
+    grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    for panels, quantity in zip(grid, quantities, strict=True):
+        for axes, train, test in zip(
+            panels, quantity.train, quantity.test, strict=True
+        ):
+            axes.plot(train, color=BLUE, label="training set")
+            axes.plot(test, color=ORANGE, linestyle="--", label="test set")
+            axes.grid(alpha=0.3)
+            axes.legend(loc="best")
+        panels[0].set_ylabel(quantity.label)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch (0: before training)")
     return figure
 
 
@@ -168,7 +207,7 @@ def compare_starts(
                   label=f"{name}, seed {seeds[0]}")  # fmt: skip
     if len(seeds) > 1:
         left.plot([], [], color=GREY, label=f"seeds {seeds[1]} to {seeds[-1]}")
-    left.legend(loc="lower right")
+    left.legend(loc="best")
     left.set(
         title="Test set", ylabel="mean log-likelihood\n(nats per place, standardised)"
     )
@@ -177,7 +216,7 @@ def compare_starts(
     right.plot(epochs, lead.T, color=GREY, linewidth=0.8)
     right.plot(epochs, lead.mean(0), color=GREEN, label=f"mean of {len(seeds)} seeds")
     right.plot([], [], color=GREY, label="each seed")
-    right.legend(loc="lower right")
+    right.legend(loc="best")
     right.set(title=f"{names[1]} minus {names[0]}", ylabel="nats per place")
     for axes, values in ((left, curves), (right, lead)):
         # the first epochs differ so much that they would hide all that follows
@@ -285,4 +324,37 @@ def forming_frame(
         axes.set_title(title, size=10)
     for axes in panels[1:]:
         axes.set_ylabel("")
+    return figure
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What the boxes of a uniform mixture did, standardised units."""
+
+    support: np.ndarray  # (E + 1,), area that any box covers
+    sides: np.ndarray  # (E + 1, 2 K)
+    moved: np.ndarray  # (E + 1, K), distance of each centre from where it started
+
+
+def trends(by_start: dict[str, Trend]) -> Figure:
+    """A row of panels per start: support, sides and the centres' way, against epoch."""
+    figure = Figure(figsize=(12, 3.2 * len(by_start)), layout="constrained", dpi=130)
+    grid = figure.subplots(len(by_start), 3, sharex=True, sharey="col", squeeze=False)
+    for (start, trend), panels in zip(by_start.items(), grid, strict=True):
+        panels[0].plot(trend.support, color=BLUE)
+        panels[1].plot(trend.sides, color=GREY, linewidth=0.6)
+        panels[1].plot([], [], color=GREY, label="each of them")
+        panels[1].plot(np.median(trend.sides, axis=1), color=BLUE, label="median")
+        panels[1].legend(loc="lower left")
+        panels[2].plot(trend.moved, color=BLUE)
+        panels[0].set_ylabel(f"{start} start\nstandardised units")
+    titles = ("area of the support", "lengths of the sides", "way of the centres")
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title)
+        axes.set_ylim(bottom=0)
+    grid[0, 2].set_ylim(-0.05, 1)
+    for axes in grid.flat:
+        axes.grid(alpha=0.3)
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch (0: before training)")
     return figure

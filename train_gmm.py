@@ -15,10 +15,13 @@ import mixture_runs
 import plots
 from cli import Progress, option
 from mixture_models import GMM, MixtureModel
-from mixture_runs import Places, Run, Trainer
+from mixture_runs import Kind, Places, Run, Trainer, mean_log_likelihood
 from run_folder import RunFolder
 from training import in_chunks
 
+KIND = Kind(
+    GMM, "means", mean_log_likelihood, {"log_likelihood": mixture_runs.MEAN_LABEL}
+)
 MAP_WIDTH, FRAME_WIDTH = 480, 150  # pixels of the log-density rasters
 
 
@@ -36,8 +39,7 @@ def main(config: Config) -> None:
     steps = experiment.steps_in_all(config, places)
     with RunFolder(config.output_dir) as folder:
         with Progress(steps) as progress:
-            measure = mixture_runs.mean_log_likelihood
-            trainer = Trainer(GMM, "means", measure, config, places, progress)
+            trainer = Trainer(KIND, config, places, progress)
             answers = experiment.answer_questions(trainer, folder)
         pair = (answers.random, answers.country)
         folder.write_figure("map.png", draw_map(pair, places))

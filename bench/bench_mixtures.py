@@ -2,7 +2,7 @@
 
 python bench/bench_mixtures.py        # about 3 minutes
 
-The plain loop is a DataLoader that fetches row by row, (N, K, D) arithmetic written as in
+The plain loop is a DataLoader that fetches row by row, (N, K, D) arithmetic as in
 the exercise, unfused Adam, and .item() every step. Both see the same batches, so their
 final log-likelihoods must agree; both are timed without evaluation.
 """
@@ -49,7 +49,12 @@ def train_ours(model: MixtureModel, x: torch.Tensor, config: Config) -> None:
     batches = shuffled(x, config.batch_size)
     epochs = range(1, config.epochs + 1)
     for _ in fit(
-        model, lambda m, b: m.loss_function(m(b)), batches, optimizer, epochs, config.seed
+        model,
+        lambda m, b: m.loss_function(m(b)),
+        batches,
+        optimizer,
+        epochs,
+        config.seed,
     ):
         pass
 

@@ -1,0 +1,141 @@
+"""Fit uniform mixtures to the places of Europe; answer every question of the exercise.
+
+python train_umm.py        # figures, numbers and the model in outputs/umm/
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import cli
+import mixture_experiment as experiment
+import mixture_runs
+import plots
+from cli import Progress, option
+from mixture_models import OUTSIDE, UMM
+from mixture_runs import Kind, Places, Run, Trainer
+from run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Config(mixture_runs.Config):
+    output_dir: str = option("outputs/umm", "folder for figures, numbers and model")
+    learning_rate: float = option(0.001, "Adam step size", above=0)
+
+
+def measure(log_likelihood: Tensor) -> dict[str, float]:
+    """Split a mean that one uncovered point ruins into the numbers that explain it."""
+    covered = log_likelihood > OUTSIDE
+    return {
+        "log_likelihood": log_likelihood.double().mean().item(),
+        "coverage": covered.double().mean().item(),
+        "covered_log_likelihood": log_likelihood[covered].double().mean().item(),
+    }
+
+
+KIND = Kind(
+    UMM,
+    "centers",
+    measure,
+    {
+        "log_likelihood": mixture_runs.MEAN_LABEL,
+        "coverage": "share of places\nthat some box covers",
+        "covered_log_likelihood": "mean log-likelihood\nof the covered places (nats)",
+    },
+)
+
+
+def main(config: Config) -> None:
+    began = time.perf_counter()
+    np.random.seed(config.seed)
+    torch.manual_seed(config.seed)
+    places = mixture_runs.load_places(config)
+    steps = experiment.steps_in_all(config, places)
+    with RunFolder(config.output_dir) as folder:
+        with Progress(steps) as progress:
+            trainer = Trainer(KIND, config, places, progress)
+            answers = experiment.answer_questions(trainer, folder, boxes)
+        print("log-likelihood in nats per place, of standardised coordinates:")
+        columns = [f"test_{name}" for name in KIND.quantities]
+        print(experiment.table([*answers.runs, answers.country], columns), end="\n\n")
+        print(experiment.describe_starts(answers.starts), end="\n\n")
+        pair = (answers.random, answers.country)
+        trends = {run.start: trend(run) for run in pair}
+        folder.write_figure("trends.png", plots.trends(trends))
+        facts = {start: summarise(t) for start, t in trends.items()}
+        print(describe_trends(facts))
+        experiment.write_summary(folder, trainer, answers, began, trends=facts)
+
+
+def boxes(umm: UMM, places: Places) -> plots.Boxes:
+    return plots.Boxes(*(places.in_degrees(edge.detach()) for edge in umm.edges()))
+
+
+def trend(run: Run) -> plots.Trend:
+    """Measure the boxes of every epoch, in standardised units."""
+    models = [run.at(epoch) for epoch in range(len(run.states))]
+    with torch.no_grad():
+        edges = [model.edges() for model in models]
+        centers = torch.stack([model.centers for model in models])
+        sides = torch.stack([model.log_sizes.exp() for model in models])
+    return plots.Trend(
+        support=np.array(
+            [union_area(low.numpy(), high.numpy()) for low, high in edges]
+        ),
+        sides=sides.flatten(1).numpy(),
+        moved=(centers - centers[0]).norm(dim=2).numpy(),
+    )
+
+
+def union_area(low: np.ndarray, high: np.ndarray) -> float:
+    """Return the area that boxes with corners low and high (K, 2) cover together."""
+    x, y = (np.unique([low[:, d], high[:, d]]) for d in (0, 1))
+    # between neighbouring edges a cell is covered wholly or not at all
+    cells = np.stack(np.meshgrid(x[:-1], y[:-1], indexing="ij"), -1)[:, :, None]
+    covered = ((low <= cells) & (cells < high)).all(-1).any(-1)
+    return float(np.diff(x) @ covered @ np.diff(y))
+
+
+def summarise(trend: plots.Trend) -> dict[str, float]:
+    steps = np.diff(trend.sides, axis=0)  # (E, 2K), from epoch to epoch
+    return {
+        "support_first": float(trend.support[0]),
+        "support_last": float(trend.support[-1]),
+        "side_first": float(np.median(trend.sides[0])),
+        "side_last": float(np.median(trend.sides[-1])),
+        "n_sides": steps.shape[1],
+        "sides_that_ever_grew": int((steps > 0).any(axis=0).sum()),
+        "largest_center_move": float(trend.moved.max()),
+    }
+
+
+def describe_trends(facts: dict[str, dict[str, float]]) -> str:
+    """Answer the exercise's question about trends with what was measured."""
+    lines = ["What the boxes do (standardised units):"]
+    for start, f in facts.items():
+        lines += [
+            f"  {start} start: the support covers {f['support_first']:.2f} before and "
+            f"{f['support_last']:.2f} after training; the median side goes from "
+            f"{f['side_first']:.3f} to {f['side_last']:.3f};",
+            f"    {f['sides_that_ever_grew']} of {f['n_sides']} sides ever grew from an "
+            f"epoch to the next; the farthest that a centre moved is "
+            f"{f['largest_center_move']:g}.",
+        ]
+    lines.append(WHY)
+    return "\n".join(lines)
+
+
+WHY = """\
+  Why: inside a box log p(x|k) = -log s1 - log s2 holds no centre, and where the point
+  is outside it is a constant; only the step at the edge depends on the centre, and
+  that step has no derivative. So centres get no gradient at all, every covered point
+  makes its boxes smaller, and an uncovered one gives no signal to come back for it.
+  A Gaussian is positive everywhere and falls off smoothly: each point, however far,
+  pulls the mean towards itself and the variance to its squared distance."""
+
+
+if __name__ == "__main__":
+    cli.run(main, Config, __doc__)
