@@ -16,6 +16,7 @@ from torch import nn
 
 FORMAT = 1
 KEYS = {"format", "config", "state_dict", "preprocessing"}
+RESUMABLE = KEYS | {"optimizer", "epoch", "data_hash", "metrics"}
 
 
 class CheckpointError(ValueError):
@@ -40,7 +41,7 @@ def dump(
     return buffer.getvalue()
 
 
-def read(path: str | Path) -> dict[str, Any]:
+def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
     """Return the content of a checkpoint; raise CheckpointError for anything else."""
     data = Path(path).read_bytes()
     try:
@@ -59,8 +60,13 @@ def read(path: str | Path) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is not a safe checkpoint: {reason}") from error
-    if not isinstance(content, dict) or not content.keys() >= KEYS:
-        raise CheckpointError(f"{path} is no checkpoint: it lacks {sorted(KEYS)}")
+    keys = RESUMABLE if resumable else KEYS
+    missing = keys - content.keys() if isinstance(content, dict) else keys
+    if missing:
+        raise CheckpointError(
+            f"{path} is no checkpoint{' to resume' * resumable}: "
+            f"it lacks {', '.join(sorted(missing))}"
+        )
     if content["format"] != FORMAT:
         raise CheckpointError(
             f"{path} has format {content['format']!r}; this program reads {FORMAT}"
@@ -86,5 +92,24 @@ def restore(
                 f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
                 f"found {found.get(name, 'nothing')}"
             )
-    model.load_state_dict(content["state_dict"], assign=True)
+    # built once more, now that its size is known to be that of what was read: weights
+    # that are tied stay tied
+    model = build(content["config"], content["preprocessing"])
+    model.load_state_dict(content["state_dict"])
     return model
+
+
+def compare(
+    found: dict[str, Any], wanted: dict[str, Any], free: set[str], path: str | Path
+) -> None:
+    """Raise CheckpointError listing the options that differ and are not free to."""
+    names = sorted((found.keys() | wanted.keys()) - free)
+    different = [
+        f"{name} {found.get(name)!r}, now {wanted.get(name)!r}"
+        for name in names
+        if found.get(name) != wanted.get(name)
+    ]
+    if different:
+        raise CheckpointError(
+            f"{path} was made with other options: {'; '.join(different)}"
+        )

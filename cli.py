@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
-from run_folder import SaveError
+from atomic_file import SaveError
 
 LIMITS = {
     "at_least": ("at least", operator.ge),
@@ -110,6 +110,14 @@ def argument(f: Field) -> dict[str, Any]:
     return {"type": kind, "metavar": kind.__name__.upper()}
 
 
+def stoppable(steps: Iterable) -> Iterator:
+    """Raise Interrupted after the step in which a signal arrived."""
+    for step in steps:
+        yield step
+        if _signals:
+            raise Interrupted(_signals[0])
+
+
 class Progress:
     """One bar over all steps of a job; the end of a step is where a signal ends it."""
 
@@ -127,11 +135,9 @@ class Progress:
         self.bar.refresh()
 
     def watch(self, steps: Iterable) -> Iterator:
-        for step in steps:
+        for step in stoppable(steps):
             yield step
             self.bar.update()
-            if _signals:
-                raise Interrupted(_signals[0])
 
     def __enter__(self) -> "Progress":
         return self

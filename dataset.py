@@ -1,6 +1,9 @@
-"""Files to tensors: the places of Europe."""
+"""Files to tensors: the places of Europe, and Shakespeare.
 
-import csv
+python dataset.py        # writes the two Shakespeare files into data/
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+import tiny_shakespeare
+from atomic_file import write_atomic
+from tables import read_columns, refuse
 
 DATA_DIR = Path(__file__).parent / "data"
 DEGREES = {"long": 180.0, "lat": 90.0}  # largest absolute value of each coordinate
@@ -39,70 +46,6 @@ class EuropeDataset(Dataset):
 
     def __getitem__(self, i: int) -> list[Tensor]:
         return [self.features[i], self.labels[i]]
-
-
-def read_columns(csv_file: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return the named columns of a CSV file with a header line, each (N,) float64."""
-    rows = read_rows(csv_file)
-    header = [name.strip() for name in rows[0]] if rows else []
-    missing = [name for name in names if name not in header]
-    if missing:
-        raise ValueError(f"{csv_file} has no column {missing[0]}; found {header}")
-    if len(rows) == 1:
-        raise ValueError(f"{csv_file} has a header and no rows")
-    if set(map(len, rows)) != {len(header)}:
-        line = next(i for i, row in enumerate(rows, 1) if len(row) != len(header))
-        raise ValueError(
-            f"{csv_file} line {line} has {len(rows[line - 1])} fields; "
-            f"the header has {len(header)}"
-        )
-    columns = list(zip(*rows[1:], strict=True))
-    return {
-        name: parse_numbers(csv_file, name, columns[header.index(name)])
-        for name in names
-    }
-
-
-def read_rows(csv_file: str | Path) -> list[list[str]]:
-    """Return the rows of a CSV file; empty lines at its end do not count."""
-    try:
-        with open(csv_file, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, strict=True))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{csv_file} is not UTF-8 at byte {error.start}") from error
-    except csv.Error as error:
-        raise ValueError(f"{csv_file} is not CSV: {error}") from error
-    while rows and not rows[-1]:
-        rows.pop()
-    return rows
-
-
-def parse_numbers(
-    csv_file: str | Path, name: str, texts: tuple[str, ...]
-) -> np.ndarray:
-    """Return the numbers of one column, (N,) float64."""
-    try:
-        return np.array(texts).astype(np.float64)
-    except ValueError:
-        for line, text in enumerate(texts, 2):
-            try:
-                float(text)
-            except ValueError:
-                raise ValueError(
-                    f"{csv_file} line {line}: {name} is {text!r}, not a number"
-                ) from None
-        raise
-
-
-def refuse(csv_file, name: str, values: np.ndarray, bad: np.ndarray, rule: str) -> None:
-    """Raise ValueError with the lines where bad (N,) is true."""
-    lines = np.flatnonzero(bad) + 2
-    if len(lines):
-        more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
-        raise ValueError(
-            f"{csv_file} line {lines[0]}: {name} is {values[lines[0] - 2]:g}; "
-            f"it must be {rule}{more}"
-        )
 
 
 @dataclass(frozen=True)
@@ -150,3 +93,142 @@ def load_europe(data_dir: str | Path) -> tuple[EuropeDataset, EuropeDataset]:
             f"{Path(data_dir) / 'test.csv'}: country {unknown[0]} is not in train.csv"
         )
     return train, test
+
+
+class Vocabulary:
+    """Characters and their ids, 0 for the first of characters."""
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        self._id = {character: i for i, character in enumerate(characters)}
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        """Raise ValueError for a character that is not in the vocabulary."""
+        try:
+            return [self._id[character] for character in text]
+        except KeyError:
+            unknown = next(c for c in text if c not in self._id)
+            raise ValueError(
+                f"{unknown!r} is not in the vocabulary "
+                f"({len(self)} characters: {self.characters!r})"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return "".join(self.characters[i] for i in ids)
+
+
+class ShakespeareDataset(Dataset):
+    """Every window of block_size characters, and the same window one character later.
+
+    Raise ValueError when the text is shorter than one window and one character.
+    """
+
+    def __init__(
+        self, text: str, block_size: int, encoder: Callable[[str], list[int]]
+    ) -> None:
+        if len(text) <= block_size:
+            raise ValueError(
+                f"the text has {len(text)} characters; "
+                f"block_size {block_size} needs at least {block_size + 1}"
+            )
+        self.block_size = block_size
+        self.ids = torch.tensor(encoder(text))  # (characters,)
+
+    def __len__(self) -> int:
+        return len(self.ids) - self.block_size
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"window {i} of {len(self)}")
+        start = i % len(self)
+        window = self.ids[start : start + self.block_size + 1]
+        return window[:-1], window[1:]
+
+    def windows(self, starts: Tensor) -> Tensor:
+        """Return the windows (B, block_size + 1) that begin at starts (B,)."""
+        offsets = torch.arange(self.block_size + 1, device=starts.device)
+        return self.ids[starts[:, None] + offsets]
+
+
+class DataHandler:
+    """The two splits of a text; the vocabulary is the training text's, sorted.
+
+    Raise ValueError for a file that is not text, is too short for block_size, or tests
+    with characters that training lacks; OSError for one that cannot be read.
+    """
+
+    def __init__(
+        self,
+        train_filename: str | Path,
+        test_filename: str | Path | None = None,
+        block_size: int = 10,
+    ) -> None:
+        self.block_size = block_size
+        self.files = {"train": train_filename, "test": test_filename}
+        self.text = {
+            split: read_text(file) for split, file in self.files.items() if file
+        }
+        self.vocabulary = Vocabulary("".join(sorted(set(self.text["train"]))))
+        self.encoder = self.vocabulary.encode
+        self.decoder = self.vocabulary.decode
+        unknown = sorted(
+            set(self.text.get("test", "")) - set(self.vocabulary.characters)
+        )
+        if unknown:
+            raise ValueError(
+                f"{test_filename} has characters that {train_filename} lacks: "
+                + ", ".join(map(repr, unknown))
+            )
+
+    def get_vocab_size(self) -> int:
+        return len(self.vocabulary)
+
+    def get_dataset(self, split: str) -> ShakespeareDataset:
+        """Return the windows of "train" or "test"; ValueError where there is none."""
+        if split not in self.text:
+            raise ValueError(f"there is no {split!r} text, only {', '.join(self.text)}")
+        try:
+            return ShakespeareDataset(self.text[split], self.block_size, self.encoder)
+        except ValueError as error:
+            raise ValueError(f"{self.files[split]}: {error}") from None
+
+
+def read_text(path: str | Path) -> str:
+    """Return a UTF-8 file's text without byte-order mark, lines ending in newlines."""
+    data = Path(path).read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 at byte {error.start}") from None
+    if b"\0" in data:
+        raise ValueError(f"{path} is not text: it has a NUL at byte {data.index(0)}")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+SHAKESPEARE = ("train_shakespeare.txt", "test_shakespeare.txt")
+
+
+def shakespeare_files(data_dir: str | Path | None = None) -> tuple[Path, Path]:
+    """Return the paths of the training and the test text.
+
+    The built-in folder is filled at first use, and again when its files have changed; a
+    folder of one's own is used as it is.
+    """
+    if data_dir is not None:
+        train, test = (Path(data_dir) / name for name in SHAKESPEARE)
+        return train, test
+    paths = train, test = tuple(DATA_DIR / name for name in SHAKESPEARE)
+    if not all(path.exists() for path in paths) or not tiny_shakespeare.is_split(
+        train.read_bytes(), test.read_bytes()
+    ):
+        texts = tiny_shakespeare.split(tiny_shakespeare.tiny_shakespeare())
+        for path, text in zip(paths, texts, strict=True):
+            write_atomic(path, text.encode())
+    return train, test
+
+
+if __name__ == "__main__":
+    print("wrote", *shakespeare_files(), sep="\n  ")

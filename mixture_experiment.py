@@ -5,7 +5,6 @@ log-likelihood along the training, from a random start (a, b) and from one compo
 country (c); which start did better is judged over several seeds.
 """
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +17,7 @@ import plots
 from dataset import DATA_DIR
 from mixture_models import MixtureModel
 from mixture_runs import Config, Places, Run, Trainer, model_file
-from run_folder import RunFolder
+from run_folder import RunFolder, versions
 
 SHOWN_EPOCHS = (1, 10, 20, 30, 40, 50)
 N_SAMPLES, N_SAMPLES_EACH = 1000, 100
@@ -245,11 +244,7 @@ def write_summary(
         "starts": answers.starts,
         **more,
         "seconds": time.perf_counter() - began,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }
     folder.write_json("summary.json", summary)
     print(f"\n{summary['seconds']:.0f} s; wrote", *folder.written, sep="\n  ")

@@ -3,34 +3,25 @@
 import csv
 import io
 import json
-import os
+import platform
 from pathlib import Path
 from typing import Any
 
 import filelock
+import numpy as np
+import torch
 from matplotlib.figure import Figure
 
-TEMPORARY = ".partial"
+from atomic_file import TEMPORARY, write_atomic
 
 
-class SaveError(OSError):
-    """A file could not be written; the file of that name, if any, is the old one."""
-
-
-def write_atomic(path: str | Path, data: bytes) -> None:
-    """Write to a temporary name, flush, rename: a reader never sees half a file."""
-    path = Path(path)
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        kept = "; the previous one is kept" if path.exists() else ""
-        raise SaveError(f"cannot save {path}: {error.strerror}{kept}") from error
+def versions() -> dict[str, str]:
+    """Return the versions that a run's numbers depend on."""
+    return {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
 
 
 class RunFolder:

@@ -120,8 +120,8 @@ def describe_trends(facts: dict[str, dict[str, float]]) -> str:
             f"  {start} start: the support covers {f['support_first']:.2f} before and "
             f"{f['support_last']:.2f} after training; the median side goes from "
             f"{f['side_first']:.3f} to {f['side_last']:.3f};",
-            f"    {f['sides_that_ever_grew']} of {f['n_sides']} sides ever grew from an "
-            f"epoch to the next; the farthest that a centre moved is "
+            f"    {f['sides_that_ever_grew']} of {f['n_sides']} sides ever grew from "
+            f"epoch to epoch; the farthest that a centre moved is "
             f"{f['largest_center_move']:g}.",
         ]
     lines.append(WHY)

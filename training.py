@@ -1,17 +1,18 @@
 """The one training loop: fit yields once per epoch and the driver reacts."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-Batches = Callable[[torch.Generator], Iterable[Tensor]]
+Batches = Callable[[torch.Generator], Iterable[Any]]
 
 
 def fit(
     model: nn.Module,
-    loss_function: Callable[[nn.Module, Tensor], Tensor],
+    loss_function: Callable[[nn.Module, Any], Tensor],
     batches: Batches,
     optimizer: torch.optim.Optimizer,
     epochs: Iterable[int],
@@ -58,6 +59,11 @@ def seed_epoch(seed: int, epoch: int) -> torch.Generator:
     for_torch, for_batches = np.random.SeedSequence([seed, epoch]).generate_state(2)
     torch.manual_seed(int(for_torch))
     return torch.Generator().manual_seed(int(for_batches))
+
+
+def derive_seed(numbers: list[int]) -> int:
+    """Return one seed for a stream of its own, such as the samples of an epoch."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def shuffled(data: Tensor, batch_size: int) -> Batches:

@@ -1,7 +1,7 @@
 """A decoder-only transformer as in GPT-2, and sampling from it.
 
-Vaswani et al. 2017 (attention), Radford et al. 2019 (GPT-2: pre-norm, learned positions).
-Parameters carry the names of GPT-2's checkpoint.
+Vaswani et al. 2017 (attention), Radford et al. 2019 (GPT-2: pre-norm, positions that
+are learned). Parameters carry the names of GPT-2's checkpoint.
 Shapes: B batch, T time, C channels, H heads, D = C / H, V vocabulary, P cached tokens.
 """
 
@@ -177,7 +177,9 @@ class GPT(nn.Module):
         start = first.keys.shape[2] if first and first.keys is not None else 0
         end = start + idx.shape[1]
         if end > self.block_size:
-            raise ValueError(f"{end} tokens do not fit into block_size {self.block_size}")
+            raise ValueError(
+                f"{end} tokens do not fit into block_size {self.block_size}"
+            )
         x = self.wte(idx) + self.wpe.weight[start:end]  # (B, T, C)
         x = F.dropout(x, self.dropout, self.training)
         for block, part in zip(self.h, cache, strict=True):
@@ -257,3 +259,14 @@ def next_token_distribution(
         probabilities = probabilities.masked_fill(before >= top_p, 0.0)
         probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
     return torch.zeros_like(scaled).scatter(1, tokens, probabilities)
+
+
+@torch.no_grad()
+def attention_weights(model: GPT, idx: Tensor) -> Tensor:
+    """Return the weights of every layer and head for idx (T,): (n_layer, H, T, T)."""
+    x = model.wte(idx[None]) + model.wpe.weight[: len(idx)]  # (1, T, C)
+    weights = []
+    for block in model.h:
+        weights.append(block.attn.weights(block.ln_1(x))[0])
+        x = block(x)
+    return torch.stack(weights)

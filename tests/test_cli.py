@@ -11,8 +11,8 @@ from conftest import assert_one_line
 
 import cli
 import train_gmm
+from atomic_file import SaveError
 from cli import Interrupted, Progress, option
-from run_folder import SaveError
 
 
 @dataclass(frozen=True)

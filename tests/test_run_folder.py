@@ -8,7 +8,8 @@ from conftest import ROOT, run_python
 from matplotlib.figure import Figure
 from PIL import Image
 
-from run_folder import RunFolder, SaveError, write_atomic
+from atomic_file import SaveError, write_atomic
+from run_folder import RunFolder
 
 
 def names(folder) -> set[str]:
@@ -35,7 +36,7 @@ def test_a_reader_of_the_old_file_keeps_it(tmp_path):
 FULL_DISK = f"""
 import resource, sys
 sys.path.insert(0, {str(ROOT)!r})
-from run_folder import SaveError, write_atomic
+from atomic_file import SaveError, write_atomic
 write_atomic("model.pt", b"old")
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:

@@ -171,7 +171,12 @@ def test_an_absent_device_is_refused(name, monkeypatch):
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "best"),
-    [(False, False, "cpu"), (False, True, "mps"), (True, False, "cuda")],
+    [
+        (False, False, "cpu"),
+        (False, True, "mps"),
+        (True, False, "cuda"),
+        (True, True, "cuda"),
+    ],
 )
 def test_auto_picks_the_best_device(cuda, mps, best, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)

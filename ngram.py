@@ -1,0 +1,122 @@
+"""Counted baselines for a character model: interpolated Kneser-Ney n-grams."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class NgramLosses:
+    """Mean test losses in nats per character, and the orders behind them.
+
+    An order is a number of characters of context. `best` is over the characters that
+    have max_context before them; `windowed` over every position of every window of
+    max_context characters, where position t has only t characters of context.
+    """
+
+    unigram: float
+    bigram: float
+    best: float
+    best_order: int
+    windowed: float
+    by_context: tuple[float, ...]  # what windowed averages, for t = 1, 2, ...
+    orders_by_context: tuple[int, ...]
+    heldout: tuple[float, ...]  # losses of order 0, 1, ... that chose the orders
+
+
+class _Grams(NamedTuple):
+    """The distinct strings of n + 1 characters: a context of n and one more."""
+
+    at: np.ndarray  # at[t]: number of the gram that starts at t
+    context: np.ndarray  # number of each gram's first n characters
+    ending: np.ndarray  # number of each gram's last n characters, as a shorter gram
+
+
+def _number_grams(text: np.ndarray, vocab_size: int, max_context: int) -> list[_Grams]:
+    """Number the grams of every order, each from the order before, by sorting."""
+    context, shorter, orders = np.zeros(len(text), np.int64), None, []
+    for n in range(max_context + 1):
+        keys, at = np.unique(context * vocab_size + text[n:], return_inverse=True)
+        ending = np.zeros(len(keys), np.int32)
+        if shorter is not None:
+            ending[at] = shorter[1:]
+        orders.append(_Grams(at, keys // vocab_size, ending))
+        context, shorter = at[:-1], at
+    return orders
+
+
+def _discounts(counts: np.ndarray, n: int) -> np.ndarray:
+    """What each count gives up to the shorter contexts (Chen and Goodman, 1999)."""
+    n1, n2, n3, n4 = (max(np.count_nonzero(counts == k), 1) for k in (1, 2, 3, 4))
+    d = n1 / (n1 + 2 * n2)
+    if n == 0:
+        # One discount for all leaves the counted frequencies of a full vocabulary.
+        return np.where(counts > 0, d, 0.0)
+    steps = np.array([1 - 2 * d * n2 / n1, 2 - 3 * d * n3 / n2, 3 - 4 * d * n4 / n3])
+    # Something always, so that nothing is impossible; never the whole count.
+    steps = np.clip(steps, 0.01, [0.99, 1.99, 2.99])
+    return np.append(0.0, steps)[np.minimum(counts, 3)]
+
+
+def _mix(
+    counts: np.ndarray, grams: _Grams, seen: np.ndarray, shorter: np.ndarray, n: int
+) -> np.ndarray:
+    """Probabilities of the grams `seen`, from those that shorter contexts give."""
+    given_up = _discounts(counts, n)
+    total = np.bincount(grams.context, counts)[grams.context[seen]]
+    free = np.bincount(grams.context, given_up)[grams.context[seen]]
+    mixed = ((counts - given_up)[seen] + free * shorter) / np.maximum(total, 1)
+    return np.where(total > 0, mixed, shorter)  # a new context has nothing to add
+
+
+def _losses(
+    orders: list[_Grams], begin: int, end: int, vocab_size: int
+) -> Iterator[np.ndarray]:
+    """For each order n, losses at begin + n, ..., end - 1 after counting [0, begin)."""
+    counts = [
+        np.bincount(grams.at[: begin - n], minlength=len(grams.context))
+        for n, grams in enumerate(orders)
+    ]
+    shorter = np.full(end - begin, 1 / vocab_size)
+    for n, grams in enumerate(orders):
+        seen = grams.at[begin : end - n]
+        yield -np.log(_mix(counts[n], grams, seen, shorter, n))
+        if n + 1 < len(orders):
+            # Below its top order, Kneser-Ney counts the characters met before a gram.
+            endings = orders[n + 1].ending[counts[n + 1] > 0]
+            variety = np.bincount(endings, minlength=len(grams.context))
+            shorter = _mix(variety, grams, seen, shorter, n)[1:]
+
+
+def ngram_losses(
+    train: np.ndarray, test: np.ndarray, vocab_size: int, max_context: int = 10
+) -> NgramLosses:
+    """Losses on test; the orders are chosen on the last tenth of train alone."""
+    if not 1 <= max_context < min(len(train) // 10, len(test)):
+        raise ValueError(f"max_context={max_context} does not fit train and test")
+    text = np.concatenate([train, test])
+    if text.dtype.kind not in "iu" or not 0 <= text.min() <= text.max() < vocab_size:
+        raise ValueError(f"train and test must be integers from 0 to {vocab_size - 1}")
+    orders = _number_grams(text, vocab_size, max_context)
+    size = len(train)
+    tenth = _losses(orders, size * 9 // 10, size, vocab_size)
+    heldout = [float(x[max_context - n :].mean()) for n, x in enumerate(tenth)]
+    losses = list(_losses(orders, size, len(text), vocab_size))
+    windows = len(test) - max_context
+    # With t characters of context, the best order may well be shorter than t.
+    chosen = [int(np.argmin(heldout[: t + 1])) for t in range(1, max_context + 1)]
+    by_context = tuple(
+        float(losses[n][t - n :][:windows].mean()) for t, n in enumerate(chosen, 1)
+    )
+    return NgramLosses(
+        unigram=float(losses[0].mean()),
+        bigram=float(losses[1].mean()),
+        best=by_context[-1],
+        best_order=chosen[-1],
+        windowed=float(np.mean(by_context)),
+        by_context=by_context,
+        orders_by_context=tuple(chosen),
+        heldout=tuple(heldout),
+    )
