@@ -18,6 +18,7 @@ from dataset import DATA_DIR
 from mixture_models import MixtureModel
 from mixture_runs import Config, Places, Run, Trainer, model_file
 from run_folder import RunFolder, versions
+from training import in_chunks
 
 SHOWN_EPOCHS = (1, 10, 20, 30, 40, 50)
 N_SAMPLES, N_SAMPLES_EACH = 1000, 100
@@ -65,7 +66,9 @@ def answer_questions(
         folder.write_csv(
             "metrics.csv", [row for run in trainer.runs for row in run.rows]
         )
-        folder.write("model.pt", model_file(trainer.runs[0], config, places))
+        first = trainer.runs[0]
+        model = model_file(first.model, first.states[-1], config, places)
+        folder.write("model.pt", model)
     runs = sorted([random, *others], key=lambda run: run.model.n_components)
     draw_samples(folder, trainer, runs, random, country, outline)
     draw_curves(folder, random, country, trainer.kind.quantities)
@@ -143,6 +146,14 @@ def draw_curves(
 def region(places: Places) -> plots.Region:
     outlines = np.load(DATA_DIR / "outlines.npy")
     return plots.Region.around(places.in_degrees(places.train), outlines)
+
+
+def log_density(model: MixtureModel, grid: np.ndarray, places: Places) -> np.ndarray:
+    """Return the log-density (H, W) in nats per square degree at grid (H, W, 2)."""
+    scale = places.standardization
+    x = scale.apply(torch.from_numpy(grid).flatten(0, 1))
+    log_prob = in_chunks(model, x) - scale.std.log().sum()
+    return log_prob.unflatten(0, grid.shape[:2]).numpy()
 
 
 def shown_epochs(last: int) -> list[int]:

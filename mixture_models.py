@@ -46,7 +46,11 @@ class MixtureModel(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the log-likelihood log p(x) in nats: (N, D) -> (N,)."""
-        return self.joint_log_prob(x).logsumexp(dim=1)
+        joint = self.joint_log_prob(x)  # (N, K)
+        # e^-60 vanishes beside the largest term, but exp is many times slower where it
+        # underflows: nearly all terms of a point lie there
+        floor = joint.detach().amax(dim=1, keepdim=True) - 60
+        return torch.maximum(joint, floor).logsumexp(dim=1)
 
     def loss_function(self, log_likelihood: Tensor) -> Tensor:
         """Return the negative mean of the log-likelihoods: (N,) -> ()."""
@@ -93,12 +97,14 @@ class GMM(MixtureModel):
         # The mean is subtracted before anything is squared: expanding the square loses
         # every digit when a variance is small. One dimension at a time on (K, N) keeps
         # the long axis contiguous and never builds an (N, K, D) tensor.
-        precision_roots = (-0.5 * self.log_variances).exp()  # (K, D), 1 / sigma
-        distance = 0.0
-        for x_d, mean, root in zip(x.T, self.means.T, precision_roots.T, strict=True):
-            distance = distance + ((x_d - mean[:, None]) * root[:, None]).square()
-        log_volume = (self.log_variances + LOG_2PI).sum(1)  # (K,)
-        return -0.5 * (distance + log_volume[:, None]).T  # (K, N) -> (N, K)
+        roots = (-0.5 * self.log_variances).exp() * math.sqrt(0.5)  # (K, D)
+        squares = [
+            ((x_d - mean[:, None]) * root[:, None]).square()
+            for x_d, mean, root in zip(x.T, self.means.T, roots.T, strict=True)
+        ]
+        distance = sum(squares[1:], start=squares[0])  # (K, N), halved by the root
+        log_volume = 0.5 * (self.log_variances + LOG_2PI).sum(1)  # (K,)
+        return (-log_volume[:, None] - distance).T  # (K, N) -> (N, K)
 
     def component_sample(self, k: Tensor, generator: torch.Generator | None) -> Tensor:
         noise = torch.randn(
@@ -122,12 +128,16 @@ class UMM(MixtureModel):
         half = 0.5 * self.log_sizes.exp()
         return self.centers - half, self.centers + half
 
-    def component_log_prob(self, x: Tensor) -> Tensor:
+    def inside(self, x: Tensor) -> Tensor:
+        """Return which boxes hold which points, edges included: (N, D) -> (N, K)."""
+        low, high = (edge.detach() for edge in self.edges())
         inside = torch.tensor(True, device=x.device)
-        for x_d, low, high in zip(x.T, *(edge.T for edge in self.edges()), strict=True):
-            inside = inside & (low[:, None] <= x_d) & (x_d <= high[:, None])  # (K, N)
-        log_density = -self.log_sizes.sum(1)  # (K,)
-        return torch.where(inside.T, log_density, OUTSIDE)
+        for x_d, low_d, high_d in zip(x.T, low.T, high.T, strict=True):
+            inside = inside & (low_d[:, None] <= x_d) & (x_d <= high_d[:, None])
+        return inside.T  # (K, N) -> (N, K)
+
+    def component_log_prob(self, x: Tensor) -> Tensor:
+        return torch.where(self.inside(x), -self.log_sizes.sum(1), OUTSIDE)
 
     def forward(self, x: Tensor) -> Tensor:
         # At -1e6 a float32 has a spacing of 0.0625. A point that no box covers would

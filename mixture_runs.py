@@ -179,13 +179,13 @@ class Trainer:
         run.states.append({k: v.detach().cpu().clone() for k, v in parameters})
 
 
-def model_file(run: Run, config: Config, places: Places) -> bytes:
-    """Return model.pt of a run's last epoch."""
-    more = {"model": type(run.model).__name__, "n_components": run.model.n_components}
+def model_file(
+    model: MixtureModel, state: dict[str, Tensor], config: Config, places: Places
+) -> bytes:
+    """Return model.pt of a model with the parameters of state."""
+    more = {"model": type(model).__name__, "n_components": model.n_components}
     mean, std = places.standardization.mean, places.standardization.std
-    return checkpoint.dump(
-        run.states[-1], asdict(config) | more, {"mean": mean, "std": std}
-    )
+    return checkpoint.dump(state, asdict(config) | more, {"mean": mean, "std": std})
 
 
 def load_mixture(path: str | Path) -> tuple[MixtureModel, Standardization]:

@@ -235,7 +235,7 @@ class Ellipses:
     means: np.ndarray
     sigmas: np.ndarray
 
-    def draw(self, axes: Axes, n_sigmas: Iterable[int], color: str = "white"):
+    def draw(self, axes: Axes, color: str = "white", n_sigmas=(1, 2)):
         for n in n_sigmas:
             width, height = 2 * n * self.sigmas.T
             shapes = EllipseCollection(
@@ -257,17 +257,17 @@ def density_map(
     region: Region,
     titles: Sequence[str],
     log_densities: Sequence[np.ndarray],
-    blobs: Sequence[Ellipses],
+    shapes: Sequence["Ellipses | Boxes"],
 ) -> Figure:
     """Log-density rasters (H, W) in nats per square degree under the components."""
-    figure = Figure(figsize=(6.4 * len(titles), 5.8), layout="constrained", dpi=130)
+    figure = Figure(figsize=(6.4 * len(titles), 6.4), layout="constrained", dpi=130)
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     top = max(raster.max() for raster in log_densities)
-    for axes, title, raster, blob in zip(
-        panels, titles, log_densities, blobs, strict=True
+    for axes, title, raster, shape in zip(
+        panels, titles, log_densities, shapes, strict=True
     ):
         image = shade(axes, region, raster, top)
-        blob.draw(axes, (1, 2))
+        shape.draw(axes)
         axes.set_title(title)
     for axes in panels[1:]:
         axes.set_ylabel("")
@@ -320,7 +320,7 @@ def forming_frame(
         panels, titles, log_densities, blobs, strict=True
     ):
         shade(axes, region, raster, top)
-        blob.draw(axes, (1,))
+        blob.draw(axes, n_sigmas=(1,))
         axes.set_title(title, size=10)
     for axes in panels[1:]:
         axes.set_ylabel("")

@@ -14,10 +14,9 @@ import mixture_experiment as experiment
 import mixture_runs
 import plots
 from cli import Progress, option
-from mixture_models import GMM, MixtureModel
+from mixture_models import GMM
 from mixture_runs import Kind, Places, Run, Trainer, mean_log_likelihood
 from run_folder import RunFolder
-from training import in_chunks
 
 KIND = Kind(
     GMM, "means", mean_log_likelihood, {"log_likelihood": mixture_runs.MEAN_LABEL}
@@ -58,7 +57,10 @@ def draw_map(runs: tuple[Run, ...], places: Places):
     return plots.density_map(
         region,
         [f"{run.start} start, K = {run.model.n_components}" for run in runs],
-        [log_density(model, region.grid(MAP_WIDTH), places) for model in models],
+        [
+            experiment.log_density(model, region.grid(MAP_WIDTH), places)
+            for model in models
+        ],
         [ellipses(model, places) for model in models],
     )
 
@@ -67,7 +69,7 @@ def draw_forming(runs: tuple[Run, ...], places: Places) -> bytes:
     """Animate every epoch, the runs side by side, on the last epoch's colour scale."""
     region = experiment.region(places)
     grid = region.grid(FRAME_WIDTH)
-    top = max(log_density(run.at(-1), grid, places).max() for run in runs)
+    top = max(experiment.log_density(run.at(-1), grid, places).max() for run in runs)
 
     def frames():
         for epoch in range(len(runs[0].states)):
@@ -77,19 +79,13 @@ def draw_forming(runs: tuple[Run, ...], places: Places) -> bytes:
                 f"{run.rows[epoch]['test_log_likelihood']:.3f} nats"
                 for run in runs
             ]
-            densities = [log_density(model, grid, places) for model in models]
+            densities = [
+                experiment.log_density(model, grid, places) for model in models
+            ]
             shapes = [ellipses(model, places) for model in models]
             yield plots.forming_frame(region, titles, densities, shapes, top)
 
     return plots.animate(frames(), milliseconds=120, hold=3000)
-
-
-def log_density(model: MixtureModel, grid: np.ndarray, places: Places) -> np.ndarray:
-    """Return the log-density (H, W) in nats per square degree at grid (H, W, 2)."""
-    scale = places.standardization
-    x = scale.apply(torch.from_numpy(grid).flatten(0, 1))
-    log_prob = in_chunks(model, x) - scale.std.log().sum()
-    return log_prob.unflatten(0, grid.shape[:2]).numpy()
 
 
 def ellipses(model: GMM, places: Places) -> plots.Ellipses:

@@ -3,6 +3,8 @@
 python train_umm.py        # figures, numbers and the model in outputs/umm/
 """
 
+import copy
+import math
 import time
 from dataclasses import dataclass
 
@@ -14,10 +16,12 @@ import cli
 import mixture_experiment as experiment
 import mixture_runs
 import plots
+import soft_umm
 from cli import Progress, option
 from mixture_models import OUTSIDE, UMM
 from mixture_runs import Kind, Places, Run, Trainer
 from run_folder import RunFolder
+from training import in_chunks
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ def measure(log_likelihood: Tensor) -> dict[str, float]:
     }
 
 
+SMALL = 0.05  # share of the bounding box's area, of a box that says where places are
+MAP_WIDTH = 480  # pixels
 KIND = Kind(
     UMM,
     "centers",
@@ -53,11 +59,15 @@ def main(config: Config) -> None:
     np.random.seed(config.seed)
     torch.manual_seed(config.seed)
     places = mixture_runs.load_places(config)
-    steps = experiment.steps_in_all(config, places)
+    steps = experiment.steps_in_all(config, places) + annealing_steps(config, places)
     with RunFolder(config.output_dir) as folder:
         with Progress(steps) as progress:
             trainer = Trainer(KIND, config, places, progress)
             answers = experiment.answer_questions(trainer, folder, boxes)
+            annealed = [
+                anneal(seed, places, config, progress)
+                for seed in range(config.seed, config.seed + config.n_seeds)
+            ]
         print("log-likelihood in nats per place, of standardised coordinates:")
         columns = [f"test_{name}" for name in KIND.quantities]
         print(experiment.table([*answers.runs, answers.country], columns), end="\n\n")
@@ -66,8 +76,103 @@ def main(config: Config) -> None:
         trends = {run.start: trend(run) for run in pair}
         folder.write_figure("trends.png", plots.trends(trends))
         facts = {start: summarise(t) for start, t in trends.items()}
-        print(describe_trends(facts))
-        experiment.write_summary(folder, trainer, answers, began, trends=facts)
+        print(describe_trends(facts), end="\n\n")
+        shown = annealed[0]
+        exercise = answers.random.at(-1)
+        folder.write_figure("annealed_map.png", draw_annealed(exercise, shown, places))
+        folder.write("annealed_model.pt", shown.model_file(config, places))
+        print(describe_annealed(annealed))
+        measured = [a.measured for a in annealed]
+        experiment.write_summary(
+            folder, trainer, answers, began, trends=facts, annealed=measured
+        )
+
+
+@dataclass(frozen=True)
+class Annealed:
+    """A uniform mixture trained with soft edges: before, after, and what it reaches."""
+
+    before: UMM
+    after: UMM
+    measured: dict[str, float]
+
+    def model_file(self, config: Config, places: Places) -> bytes:
+        return mixture_runs.model_file(
+            self.after, self.after.state_dict(), config, places
+        )
+
+
+def anneal(seed: int, places: Places, config: Config, progress: Progress) -> Annealed:
+    """Train with soft edges; measure with hard ones, on all places of each split."""
+    began = time.perf_counter()
+    x_train, x_test = places.train.cpu(), places.test.cpu()
+    torch.manual_seed(seed)
+    before = UMM(len(places.country_means), x_train.shape[1])
+    generator = torch.Generator().manual_seed(seed)
+    soft_umm.start_boxes(before, x_train, generator)
+    after = copy.deepcopy(before)
+    progress.label(f"soft edges, seed {seed}")
+    epochs = annealing_epochs(config)
+    for _ in soft_umm.anneal(after, x_train, seed, progress, epochs=epochs):
+        pass
+    small = after.log_sizes.sum(1) <= math.log(SMALL * bounding_area(x_train))
+    inside = in_chunks(after.inside, x_test)  # (N, K)
+    return Annealed(
+        before,
+        after,
+        {
+            "seed": seed,
+            "train_log_likelihood": in_chunks(after, x_train).double().mean().item(),
+            "test_log_likelihood": in_chunks(after, x_test).double().mean().item(),
+            "test_in_small_boxes": inside[:, small].any(1).double().mean().item(),
+            "seconds": time.perf_counter() - began,
+        },
+    )
+
+
+def bounding_area(x: Tensor) -> float:
+    return (x.amax(0) - x.amin(0)).prod().item()
+
+
+def annealing_epochs(config: Config) -> int:
+    """Return the epochs with soft edges: 40, or as few as the exercise's runs."""
+    return min(soft_umm.EPOCHS, config.epochs)
+
+
+def annealing_steps(config: Config, places: Places) -> int:
+    per_epoch = -(-len(places.train) // soft_umm.BATCH_SIZE)
+    return config.n_seeds * annealing_epochs(config) * per_epoch
+
+
+def draw_annealed(exercise: UMM, annealed: Annealed, places: Places):
+    """Draw the hard boxes and their density: the exercise's, the start and the end."""
+    region = experiment.region(places)
+    models = {
+        "the exercise's training, random start": exercise,
+        "soft edges: before training": annealed.before,
+        "soft edges: after training": annealed.after,
+    }
+    grid = region.grid(MAP_WIDTH)
+    return plots.density_map(
+        region,
+        list(models),
+        [experiment.log_density(umm, grid, places) for umm in models.values()],
+        [boxes(umm, places) for umm in models.values()],
+    )
+
+
+def describe_annealed(annealed: list[Annealed]) -> str:
+    """State what the soft edges reach, over all seeds."""
+    tests = [a.measured["test_log_likelihood"] for a in annealed]
+    small = [a.measured["test_in_small_boxes"] for a in annealed]
+    return (
+        f"Soft edges that sharpen, evaluated with hard ones, K = "
+        f"{annealed[0].after.n_components}, all test places, {len(annealed)} seeds:\n"
+        f"  test log-likelihood {np.median(tests):.4f} (median; {min(tests):.4f} to "
+        f"{max(tests):.4f}) nats per place;\n"
+        f"  {np.median(small):.1%} (median; from {min(small):.1%}) of the places are "
+        f"in a box of at most {SMALL:.0%} of the bounding box"
+    )
 
 
 def boxes(umm: UMM, places: Places) -> plots.Boxes:

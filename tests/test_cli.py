@@ -187,7 +187,7 @@ def test_an_error_is_one_line_and_a_traceback_with_debug(
         raise error
 
     assert run(monkeypatch, main) == status
-    assert_one_line(capsys.readouterr().err, "program.py: a bad value")
+    assert capsys.readouterr().err == "program.py: a bad value\n"
     monkeypatch.setattr(sys, "argv", ["program.py", "--debug"])
     with pytest.raises(type(error), match="a bad value"):
         cli.run(main, Config, None)

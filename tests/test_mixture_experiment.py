@@ -10,6 +10,7 @@ import train_gmm
 from cli import Progress
 from mixture_models import GMM
 from mixture_runs import Run, Trainer, load_places
+from training import fit, shuffled
 
 EPOCHS = 3
 
@@ -132,6 +133,18 @@ def test_a_run_records_the_start_and_every_epoch(trainer):
             assert value == pytest.approx(expected.item(), abs=1e-5)
     assert torch.equal(run.at(-1).means, run.model.means)
     assert not torch.equal(run.at(-1).means, run.at(0).means)
+
+
+def test_a_run_is_adam_on_batches_that_its_own_seed_draws(trainer):
+    torch.manual_seed(9)
+    model = GMM(3)
+    adam = torch.optim.Adam(model.parameters(), 0.01)
+    batches = shuffled(trainer.places.train, 128)
+    for _ in fit(model, lambda m, x: -m(x).mean(), batches, adam, range(1, 4), 9):
+        pass
+    found = trainer.run(3, seed=9).at(-1)
+    for one, other in zip(model.parameters(), found.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
 
 
 def test_a_run_does_not_depend_on_the_runs_before_it(trainer):
