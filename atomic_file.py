@@ -1,5 +1,6 @@
 """Whole files or none: what is written is complete under its name, or not there."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def write_atomic(path: str | Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         kept = "; the previous one is kept" if path.exists() else ""
         raise SaveError(f"cannot save {path}: {error.strerror}{kept}") from error

@@ -6,6 +6,7 @@ so that loading one never runs code from the file.
 
 import io
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,20 @@ import torch
 from torch import nn
 
 FORMAT = 1
+# what a file that is no checkpoint has been seen to raise on its way through torch.load
+UNREADABLE = (
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,  # and NotImplementedError
+    LookupError,
+    ValueError,  # and UnicodeDecodeError
+    OverflowError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
 KEYS = {"format", "config", "state_dict", "preprocessing"}
 RESUMABLE = KEYS | {"optimizer", "epoch", "data_hash", "metrics"}
 
@@ -45,21 +60,15 @@ def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
     """Return the content of a checkpoint; raise CheckpointError for anything else."""
     data = Path(path).read_bytes()
     try:
-        # PyTorch does not verify the checksums that its zip archives carry
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            damaged = archive.testzip()
-            # torch.save stores; a compressed record could unpack to any size
-            packed = any(info.compress_type for info in archive.infolist())
-        if damaged:
-            raise CheckpointError(f"{path} is damaged: checksum mismatch in {damaged}")
-        if packed:
-            raise CheckpointError(f"{path} is no checkpoint: it has compressed records")
+        check_archive(data, path)
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-        raise CheckpointError(f"{path} is no whole checkpoint: {error}") from error
-    except (pickle.UnpicklingError, RuntimeError, KeyError) as error:
+    except CheckpointError:
+        raise
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a safe checkpoint: {reason}") from error
+        raise CheckpointError(
+            f"{path} is not a whole, safe checkpoint: {reason}"
+        ) from error
     keys = RESUMABLE if resumable else KEYS
     missing = keys - content.keys() if isinstance(content, dict) else keys
     if missing:
@@ -74,6 +83,23 @@ def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
     return content
 
 
+def check_archive(data: bytes, path: str | Path) -> None:
+    """Raise CheckpointError where a zip archive is not as torch.save writes it.
+
+    PyTorch verifies none of this: not the checksums, not that a record is a file (of a
+    folder it would read uninitialised memory), not what a packed record unpacks to.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        damaged = archive.testzip()
+        if damaged:
+            raise CheckpointError(f"{path} is damaged: checksum mismatch in {damaged}")
+        for record in archive.infolist():
+            if record.compress_type or record.external_attr or record.is_dir():
+                raise CheckpointError(
+                    f"{path} is damaged: {record.filename} is no file"
+                )
+
+
 def restore(
     content: dict[str, Any], build: Callable[[dict, dict], nn.Module], path: str | Path
 ) -> nn.Module:
@@ -82,16 +108,25 @@ def restore(
     The model is built without memory and its names and shapes compared first, so that a
     false config cannot make this process allocate anything.
     """
-    with torch.device("meta"):
-        model = build(content["config"], content["preprocessing"])
+    try:
+        with torch.device("meta"):
+            model = build(content["config"], content["preprocessing"])
+        found = {name: tuple(p.shape) for name, p in content["state_dict"].items()}
+        whole = all(p.is_contiguous() for p in content["state_dict"].values())
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path} holds no such model: {type(error).__name__}: {error}"
+        ) from error
     expected = {name: tuple(p.shape) for name, p in model.state_dict().items()}
-    found = {name: tuple(p.shape) for name, p in content["state_dict"].items()}
-    for name in expected.keys() | found.keys():
+    for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise CheckpointError(
                 f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
                 f"found {found.get(name, 'nothing')}"
             )
+    # a tensor may claim a shape that its few bytes do not fill
+    if not whole:
+        raise CheckpointError(f"{path} is damaged: a tensor is smaller than its shape")
     # built once more, now that its size is known to be that of what was read: weights
     # that are tied stay tied
     model = build(content["config"], content["preprocessing"])

@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, field, fields
+from pathlib import Path
 from typing import Any, get_args
 
 from tqdm import tqdm
@@ -158,7 +159,7 @@ def run(main: Callable[[Any], None], config_class: type, about: str | None) -> N
     config, debug = parse(config_class, about=about)
     signal.signal(signal.SIGINT, note_signal)
     signal.signal(signal.SIGTERM, note_signal)
-    program = sys.argv[0].rsplit("/")[-1]
+    program = Path(sys.argv[0]).name
     try:
         main(config)
         status, message = (128 + _signals[0] if _signals else 0), ""

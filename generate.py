@@ -31,7 +31,7 @@ class Config:
     top_p: float | None = option(
         None, "keep the likeliest characters that sum to p", above=0, at_most=1
     )
-    seed: int = option(42, "seed of the samples", at_least=0)
+    seed: int = option(42, "seed of the samples", at_least=0, at_most=2**32 - 1)
     n_samples: int = option(1, "samples to draw", at_least=1)
     untrained: bool = option(False, "sample the model as it is before training")
     device: str = option("cpu", "where to run", choices=("cpu", "cuda", "mps", "auto"))

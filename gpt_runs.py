@@ -42,7 +42,7 @@ class Config:
     )
     tie_weights: bool = option(False, "one matrix for embedding and head, as GPT-2 has")
     learning_rate: float = option(3e-4, "Adam step size", above=0)
-    batch_size: int = option(64, "windows per step", at_least=1)
+    batch_size: int = option(64, "windows per step", at_least=1, at_most=2**31)
     epochs: int = option(10, "epochs", at_least=1)
     epoch_windows: int = option(
         100_000, "windows per epoch, drawn with replacement", at_least=1
@@ -55,7 +55,7 @@ class Config:
     n_sentences: int = option(3, "sentences of each kind after an epoch", at_least=1)
     n_judged: int = option(1000, "sentences of each kind that are judged", at_least=1)
     top_k: int = option(5, "characters that top-k sampling keeps", at_least=1)
-    seed: int = option(42, "seed of everything random", at_least=0)
+    seed: int = option(42, "seed of everything random", at_least=0, at_most=2**32 - 1)
     device: str = option(
         "cpu", "where to train", choices=("cpu", "cuda", "mps", "auto")
     )

@@ -223,6 +223,8 @@ def verdict(lead: dict[str, Any], n_seeds: int) -> str:
             f"at the end neither start wins in every seed: the country start is ahead "
             f"in {lead['ahead']} of {n_seeds}, by {size(lead, sign='+')}"
         )
+    if not lead["mean"]:
+        return "at the end both starts are equal"
     winner = "country" if lead["ahead"] else "random"
     return f"the {winner} start did better in every seed, by {size(lead)}"
 

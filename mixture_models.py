@@ -50,7 +50,7 @@ class MixtureModel(nn.Module, ABC):
         # e^-60 vanishes beside the largest term, but exp is many times slower where it
         # underflows: nearly all terms of a point lie there
         floor = joint.detach().amax(dim=1, keepdim=True) - 60
-        return torch.maximum(joint, floor).logsumexp(dim=1)
+        return joint.clamp(min=floor).logsumexp(dim=1)
 
     def loss_function(self, log_likelihood: Tensor) -> Tensor:
         """Return the negative mean of the log-likelihoods: (N,) -> ()."""
@@ -64,7 +64,12 @@ class MixtureModel(nn.Module, ABC):
     def sample(
         self, n_samples: int, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Draw from p(x): first k ~ p(k), then x ~ p(x|k). Return (n_samples, D)."""
+        """Draw from p(x): first k ~ p(k), then x ~ p(x|k). Return (n_samples, D).
+
+        Raise ValueError unless n_samples is at least 1.
+        """
+        if n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, got {n_samples}")
         weights = self.logits.softmax(0)
         k = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
         return self.component_sample(k, generator)
@@ -75,9 +80,9 @@ class MixtureModel(nn.Module, ABC):
     ) -> Tensor:
         """Draw from p(x|k = label). Return (n_samples, D).
 
-        Raise ValueError unless 0 <= label < n_components.
+        Raise ValueError unless label is one of 0..n_components - 1.
         """
-        if not 0 <= label < self.n_components:
+        if label not in range(self.n_components):
             raise ValueError(
                 f"label must be in 0..{self.n_components - 1}, got {label}"
             )

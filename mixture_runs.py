@@ -1,5 +1,6 @@
 """Data, training and saving of the mixtures that the experiment asks about."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -30,15 +31,20 @@ class Config:
     )
     output_dir: str = option("outputs/mixture", "folder for figures, numbers and model")
     epochs: int = option(50, "passes over the training set", at_least=1)
-    batch_size: int = option(4096, "places per step", at_least=1)
+    batch_size: int = option(4096, "places per step", at_least=1, at_most=2**31)
     learning_rate: float = option(0.01, "Adam step size", above=0)
-    seed: int = option(42, "seed of the runs that are shown", at_least=0)
+    seed: int = option(
+        42, "seed of the runs that are shown", at_least=0, at_most=2**32 - 1
+    )
     n_seeds: int = option(5, "seeds in the comparison of starts", at_least=1)
     device: str = option(
         "cpu", "where to train", choices=("cpu", "cuda", "mps", "auto")
     )
     threads: int = option(
-        1, "processor threads; one is safe from slow neighbours", at_least=1
+        1,
+        "processor threads; one is safe from slow neighbours",
+        at_least=1,
+        at_most=1024,
     )
 
     def __post_init__(self) -> None:
@@ -174,6 +180,12 @@ class Trainer:
             log_likelihood = in_chunks(run.model, getattr(self.places, split))
             for name, value in self.kind.measure(log_likelihood).items():
                 row[f"{split}_{name}"] = value
+            mean = row[f"{split}_log_likelihood"]
+            if not math.isfinite(mean):
+                raise FloatingPointError(
+                    f"the {split} log-likelihood became {mean} after epoch {epoch}; "
+                    "a smaller learning rate may help"
+                )
         run.rows.append(row)
         parameters = run.model.state_dict().items()
         run.states.append({k: v.detach().cpu().clone() for k, v in parameters})
@@ -195,9 +207,18 @@ def load_mixture(path: str | Path) -> tuple[MixtureModel, Standardization]:
     """
 
     def build(config: dict, preprocessing: dict) -> MixtureModel:
+        if preprocessing.keys() != {"mean", "std"}:
+            raise ValueError("its preprocessing is not that of a mixture")
         model_class = MODELS[config["model"]]
         return model_class(config["n_components"], len(preprocessing["mean"]))
 
     content = checkpoint.read(path)
     model = checkpoint.restore(content, build, path)
-    return model, Standardization(**content["preprocessing"])
+    standardization = Standardization(**content["preprocessing"])
+    for name, value in content["preprocessing"].items():
+        if value.shape != (model.n_dims,):
+            raise checkpoint.CheckpointError(
+                f"{path}: {name} should have shape ({model.n_dims},), "
+                f"found {tuple(value.shape)}"
+            )
+    return model, standardization

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import platform
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,19 @@ class RunFolder:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(without_nan(rows))
         self.write(name, text.getvalue().encode())
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
+        value = without_nan(value)
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
         self.write(name, (text + "\n").encode())
+
+
+def without_nan(value: Any) -> Any:
+    """Return plain data with None for every nan: JSON has none, CSV leaves a gap."""
+    if isinstance(value, dict):
+        return {key: without_nan(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -47,14 +47,14 @@ def parse_numbers(
 ) -> np.ndarray:
     """Return the numbers of one column, (N,) float64."""
     try:
-        return np.array(texts).astype(np.float64)
+        return np.array([float(text) for text in texts])
     except ValueError:
         for line, text in enumerate(texts, 2):
             try:
                 float(text)
             except ValueError:
                 raise ValueError(
-                    f"{csv_file} line {line}: {name} is {text!r}, not a number"
+                    f"{csv_file} line {line}: {name} is {text[:40]!r}, not a number"
                 ) from None
         raise
 

@@ -36,6 +36,7 @@ def measure(log_likelihood: Tensor) -> dict[str, float]:
     return {
         "log_likelihood": log_likelihood.double().mean().item(),
         "coverage": covered.double().mean().item(),
+        # nothing covered has no mean; a gap in the curve and an empty cell say so
         "covered_log_likelihood": log_likelihood[covered].double().mean().item(),
     }
 

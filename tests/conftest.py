@@ -1,6 +1,7 @@
 """Shared by all tests: a small data folder, drivers in and out of process."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -99,6 +100,53 @@ def train_gmm_here(monkeypatch, capsys, tmp_path, restored_signals):
         monkeypatch.setattr(sys, "argv", argv)
         with pytest.raises(SystemExit) as end:
             cli.run(train_gmm.main, train_gmm.Config, train_gmm.__doc__)
+        out, err = capsys.readouterr()
+        return end.value.code, out, err
+
+    return run
+
+
+def write_texts(folder: Path) -> tuple[Path, Path]:
+    """Write a training text of 3,000 characters and a test text of 800."""
+    draw = random.Random(0)
+    words = ["the", "cat's", "mat and", "then", "a hen", "sat", "'tis", "on it"]
+    text = "|`' the and\n"
+    while len(text) < 3800:
+        text += draw.choice(words)
+        text += draw.choice([" ", " ", ", ", ".\n"])
+    train, test = folder / "train.txt", folder / "test.txt"
+    train.write_text(text[:3000], newline="")
+    test.write_text(text[3000:3800], newline="")
+    return train, test
+
+
+@pytest.fixture(scope="session")
+def gpt_flags(tmp_path_factory) -> tuple:
+    """The flags of train_gpt.py for a tiny model of a small text, two epochs long."""
+    train, test = write_texts(tmp_path_factory.mktemp("text"))
+    sizes = "--n-layer 1 --n-head 2 --n-embd 8 --epoch-windows 256 --test-windows 64"
+    run = "--epochs 2 --n-judged 20 --threads 1 --learning-rate 3e-3"
+    return ("--train-text", train, "--test-text", test, *sizes.split(), *run.split())
+
+
+@pytest.fixture(scope="session")
+def finished_gpt(gpt_flags, tmp_path_factory):
+    """A finished run of train_gpt.py in a process of its own: (folder, process)."""
+    cwd = tmp_path_factory.mktemp("gpt")
+    result = run_driver("train_gpt.py", *gpt_flags, cwd=cwd)
+    assert result.returncode == 0, result.stderr
+    return cwd / "outputs" / "gpt", result
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys, tmp_path, restored_signals):
+    """A driver as from a command line, in this process: (status, out, err)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(driver, *flags):
+        monkeypatch.setattr(sys, "argv", [f"{driver.__name__}.py", *map(str, flags)])
+        with pytest.raises(SystemExit) as end:
+            cli.run(driver.main, driver.Config, driver.__doc__)
         out, err = capsys.readouterr()
         return end.value.code, out, err
 

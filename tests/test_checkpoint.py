@@ -196,3 +196,27 @@ def test_a_false_size_in_the_config_allocates_nothing():
     config = CONFIG | {"n_in": 10**6, "n_out": 10**6}
     with pytest.raises(CheckpointError, match=r"\(1000000, 1000000\)"):
         restore({"weight": torch.zeros(5, 3), "bias": torch.zeros(10**6)}, config)
+
+
+def test_fault_3_a_flipped_byte_anywhere_is_refused_or_harmless(path, data):
+    whole = torch.load(io.BytesIO(data), weights_only=True)
+    for i in range(0, len(data), 3):
+        damaged = bytearray(data)
+        damaged[i] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            content = checkpoint.read(path)
+        except CheckpointError:
+            continue
+        for name, tensor in whole["state_dict"].items():
+            assert torch.equal(content["state_dict"][name], tensor), i
+
+
+def test_fault_3_a_record_turned_into_a_folder_is_refused(path, data):
+    # the folder bit of a record's attributes makes PyTorch leave a tensor unread
+    at = data.index(b"PK\x01\x02")
+    while at >= 0:
+        damaged = bytearray(data)
+        damaged[at + 38] ^= 0x10
+        assert_refused(path, damaged)
+        at = data.find(b"PK\x01\x02", at + 1)

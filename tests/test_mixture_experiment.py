@@ -5,11 +5,12 @@ import pytest
 import torch
 from conftest import CENTRES, write_places
 
+import checkpoint
 import mixture_experiment as experiment
 import train_gmm
 from cli import Progress
 from mixture_models import GMM
-from mixture_runs import Run, Trainer, load_places
+from mixture_runs import Run, Trainer, load_mixture, load_places
 from training import fit, shuffled
 
 EPOCHS = 3
@@ -172,3 +173,31 @@ def test_too_few_distinct_places_are_counted(tmp_path):
     write_places(tmp_path, train=few, test=few[:3])
     with pytest.raises(ValueError, match="9 distinct places; 10 components need"):
         load_places(train_gmm.Config(data_dir=str(tmp_path)))
+
+
+SCALE = {"mean": torch.zeros(2), "std": torch.ones(2)}
+
+
+@pytest.mark.parametrize(
+    ("config", "preprocessing"),
+    [
+        ({}, SCALE), ([], SCALE),
+        ({"model": "GMM"}, SCALE),
+        ({"model": "other", "n_components": 3}, SCALE),
+        ({"model": [], "n_components": 3}, SCALE),
+        ({"model": "GMM", "n_components": 0}, SCALE),
+        ({"model": "GMM", "n_components": "3"}, SCALE),
+        ({"model": "GMM", "n_components": 10**30}, SCALE),
+        ({"model": "GMM", "n_components": 3}, {}),
+        ({"model": "GMM", "n_components": 3}, {"mean": 1.0, "std": 1.0}),
+        ({"model": "GMM", "n_components": 3}, {"mean": torch.zeros(2)}),
+        ({"model": "GMM", "n_components": 3}, SCALE | {"std": torch.ones(3)}),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_that_is_no_mixture_is_refused(config, preprocessing, tmp_path):
+    # SCALE = {"mean": torch.zeros(2), "std": torch.ones(2)}
+    path = tmp_path / "model.pt"
+    state = GMM(3).state_dict()
+    path.write_bytes(checkpoint.dump(state, config, preprocessing))
+    with pytest.raises(checkpoint.CheckpointError, match=r"model\.pt"):
+        load_mixture(path)

@@ -144,8 +144,19 @@ def test_json_is_strict_and_readable(tmp_path):
             "ß": [1.5, None]
         }
         with pytest.raises(ValueError, match="not JSON compliant"):
-            folder.write_json("summary.json", {"loss": float("nan")})
+            folder.write_json("summary.json", {"loss": float("inf")})
     assert json.loads((tmp_path / "summary.json").read_text("utf-8"))
+
+
+def test_what_has_no_value_is_a_gap(tmp_path):
+    row = {"epoch": 0, "mean": float("nan")}
+    with RunFolder(tmp_path) as folder:
+        folder.write_json("a.json", {"rows": [row]})
+        folder.write_csv("a.csv", [row])
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "rows": [{"epoch": 0, "mean": None}]
+    }
+    assert (tmp_path / "a.csv").read_text() == "epoch,mean\n0,\n"
 
 
 def test_a_figure_is_the_same_bytes_each_time(tmp_path):
@@ -158,3 +169,9 @@ def test_a_figure_is_the_same_bytes_each_time(tmp_path):
     assert one == two
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (100, 50)
+
+
+def test_a_path_beneath_a_file_is_a_save_error(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SaveError, match="cannot save .*: Not a directory"):
+        write_atomic(tmp_path / "file" / "model.pt", b"data")

@@ -289,3 +289,14 @@ def test_a_signal_keeps_the_finished_epochs_and_the_model(
     folder = tmp_path / "outputs" / "gmm"
     assert [row["epoch"] for row in rows_of(folder)] == ["0", "1", "2", "3"]
     assert load_mixture(folder / "model.pt")[0].n_components == 3
+
+
+@pytest.mark.parametrize("rate", [1e10, 1e18, 1e30])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_fault_22_divergence_in_the_last_epoch_is_named_too(
+    train_gmm_here, places, rate, epochs
+):
+    flags = ("--learning-rate", rate, "--epochs", epochs, "--data-dir", places)
+    status, _, err = train_gmm_here(*flags)
+    assert status == 2
+    assert_one_line(err, "epoch", "learning rate")
