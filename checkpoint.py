@@ -5,6 +5,8 @@ so that loading one never runs code from the file.
 """
 
 import io
+import math
+import os
 import pickle
 import struct
 import zipfile
@@ -58,10 +60,12 @@ def dump(
 
 def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
     """Return the content of a checkpoint; raise CheckpointError for anything else."""
-    data = Path(path).read_bytes()
+    path = Path(path)
     try:
-        check_archive(data, path)
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        check_archive(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        raise
     except CheckpointError:
         raise
     except UNREADABLE as error:
@@ -76,6 +80,8 @@ def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
             f"{path} is no checkpoint{' to resume' * resumable}: "
             f"it lacks {', '.join(sorted(missing))}"
         )
+    if not is_plain(content):
+        raise CheckpointError(f"{path} is no checkpoint: its parts have wrong types")
     if content["format"] != FORMAT:
         raise CheckpointError(
             f"{path} has format {content['format']!r}; this program reads {FORMAT}"
@@ -83,21 +89,44 @@ def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
     return content
 
 
-def check_archive(data: bytes, path: str | Path) -> None:
+def is_plain(content: dict[str, Any]) -> bool:
+    """Whether the parts are dicts with names as keys, and the weights tensors."""
+    parts = [content[key] for key in ("config", "state_dict", "preprocessing")]
+    return all(
+        isinstance(part, dict) and all(isinstance(name, str) for name in part)
+        for part in parts
+    ) and all(isinstance(p, torch.Tensor) for p in content["state_dict"].values())
+
+
+def check_archive(path: Path) -> None:
     """Raise CheckpointError where a zip archive is not as torch.save writes it.
 
-    PyTorch verifies none of this: not the checksums, not that a record is a file (of a
-    folder it would read uninitialised memory), not what a packed record unpacks to.
+    PyTorch verifies none of this: not the size, not the checksums, not that a record is
+    a file (of a folder it would read uninitialised memory), not that it is not packed.
     """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        damaged = archive.testzip()
-        if damaged:
-            raise CheckpointError(f"{path} is damaged: checksum mismatch in {damaged}")
+    with zipfile.ZipFile(path) as archive:
         for record in archive.infolist():
             if record.compress_type or record.external_attr or record.is_dir():
                 raise CheckpointError(
                     f"{path} is damaged: {record.filename} is no file"
                 )
+        size, memory = path.stat().st_size, memory_size()
+        if size > memory:
+            raise CheckpointError(
+                f"{path} has {size / 1e9:.0f} GB; "
+                f"this machine has {memory / 1e9:.0f} GB of memory"
+            )
+        damaged = archive.testzip()
+        if damaged:
+            raise CheckpointError(f"{path} is damaged: checksum mismatch in {damaged}")
+
+
+def memory_size() -> float:
+    """Return this machine's memory in bytes; infinity where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def restore(

@@ -139,8 +139,23 @@ def load_gpt(path: str | Path) -> tuple[GPT, Vocabulary]:
     Raise checkpoint.CheckpointError when the file is not a saved GPT.
     """
     content = checkpoint.read(path)
-    model = checkpoint.restore(content, build_model, path)
-    return model.eval(), Vocabulary(content["preprocessing"]["vocabulary"])
+    return restore(content, path).eval(), Vocabulary(
+        content["preprocessing"]["vocabulary"]
+    )
+
+
+def restore(content: dict, path: str | Path) -> GPT:
+    """Return a checkpoint's model; raise CheckpointError where config and weights part.
+
+    The layers are counted first: each takes time to build, even without memory.
+    """
+    names = {name.split(".")[1] for name in content["state_dict"] if name[:2] == "h."}
+    if content["config"].get("n_layer") != len(names):
+        raise checkpoint.CheckpointError(
+            f"{path} has {len(names)} layers of a GPT; its config asks for "
+            f"{content['config'].get('n_layer')}"
+        )
+    return checkpoint.restore(content, build_model, path)
 
 
 @torch.no_grad()
@@ -228,7 +243,7 @@ def resume(config: Config, text: Text, path: Path) -> Run:
     if content["data_hash"] != text.digest:
         raise checkpoint.CheckpointError(f"{path} was trained on another text")
     run = start(config, text)
-    checkpoint.restore(content, build_model, path)  # names and shapes agree
+    restore(content, path)  # names and shapes agree
     run.model.load_state_dict(content["state_dict"])
     run.optimizer.load_state_dict(content["optimizer"])
     run.epoch, run.rows = content["epoch"], content["metrics"]
