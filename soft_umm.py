@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from cli import Progress
+from clusters import CLUSTERED, find_clusters
 from mixture_models import UMM
 from training import check_finite, seed_epoch
 
@@ -25,7 +26,7 @@ HOT, COLD = 0.1, 0.001  # temperatures, in standard deviations of the data
 # 3.6 % of its extent at most (360 random folds).
 MARGIN = 0.04
 BACKGROUND_WEIGHT = 0.01
-CLUSTERED = 8192  # points that the start is computed from
+LEAST_SIDE = 0.05  # of a box at the start, in standard deviations of the data
 LEAST_USE = 0.01  # nats per place; a box that is worth less is moved
 FLOOR = -80.0  # log of terms that no sum notices; exp is slow far below
 
@@ -114,35 +115,18 @@ def shrink_to(umm: UMM, max_area: float) -> None:
 def start_boxes(umm: UMM, x: Tensor, generator: torch.Generator) -> None:
     """Set box 0 to the background and the others to clusters of x (N, D).
 
-    The clusters are those of k-means++ centres (Arthur and Vassilvitskii 2007); a box
-    gets its cluster's mean, share and, with sides of sqrt(12) deviations, its variance.
+    A box gets its cluster's mean, share and, with sides of sqrt(12) deviations, its
+    variance.
     """
     low, high = x.amin(0), x.amax(0)
     umm.centers[0] = (low + high) / 2
     umm.log_sizes[0] = ((1 + 2 * MARGIN) * (high - low)).log()
-    x = x[torch.randperm(len(x), generator=generator)[:CLUSTERED]]
-    n_clusters = umm.n_components - 1
-    nearest = torch.cdist(x, k_means_plus_plus(x, n_clusters, generator)).argmin(1)
-    member = (nearest[:, None] == torch.arange(n_clusters)).float()  # (N, K - 1)
-    share = member / member.sum(0).clamp(min=1)
-    mean = share.T @ x
-    variance = (share.T @ x.square() - mean.square()).clamp(min=0.05**2 / 12)
-    umm.centers[1:] = mean
-    umm.log_sizes[1:] = 0.5 * (12 * variance).log()
-    weight = member.mean(0).clamp(min=1e-3)
-    umm.logits[1:] = ((1 - BACKGROUND_WEIGHT) * weight / weight.sum()).log()
     umm.logits[0] = math.log(BACKGROUND_WEIGHT)
-
-
-def k_means_plus_plus(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """Draw k centres from x (N, D), each by its squared distance to those before."""
-    centers = x[torch.randint(len(x), (1,), generator=generator)]
-    distance = (x - centers).square().sum(1)
-    while len(centers) < k:
-        new = x[torch.multinomial(distance, 1, generator=generator)]
-        centers = torch.cat([centers, new])
-        distance = torch.minimum(distance, (x - new).square().sum(1))
-    return centers
+    clusters = find_clusters(x, umm.n_components - 1, generator)
+    umm.centers[1:] = clusters.means
+    sides = (12 * clusters.variances).sqrt().clamp(min=LEAST_SIDE)
+    umm.log_sizes[1:] = sides.log()
+    umm.logits[1:] = ((1 - BACKGROUND_WEIGHT) * clusters.weights).log()
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ FIGURES = {
     "map.png",
 }
 FILES = FIGURES | {"metrics.csv", "summary.json", "model.pt", "forming.gif"}
+FILES |= {"fast_model.pt"}
 TINY = ("--epochs", 2, "--n-seeds", 2)
 
 
