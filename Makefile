@@ -19,7 +19,7 @@ gmm: $(READY)
 	$(BIN)/python train_gmm.py
 
 bench: $(READY)
-	$(BIN)/python bench/bench_mixtures.py
+	$(BIN)/python bench/run_all.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,6 @@ UNREADABLE = (
     struct.error,
 )
 KEYS = {"format", "config", "state_dict", "preprocessing"}
-RESUMABLE = KEYS | {"optimizer", "epoch", "data_hash", "metrics"}
 
 
 class CheckpointError(ValueError):
@@ -58,8 +57,11 @@ def dump(
     return buffer.getvalue()
 
 
-def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
-    """Return the content of a checkpoint; raise CheckpointError for anything else."""
+def read(path: str | Path, also: dict[str, type] | None = None) -> dict[str, Any]:
+    """Return the content of a checkpoint; raise CheckpointError for anything else.
+
+    also names further parts that it must have, with their types.
+    """
     path = Path(path)
     try:
         check_archive(path)
@@ -73,14 +75,17 @@ def read(path: str | Path, resumable: bool = False) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a whole, safe checkpoint: {reason}"
         ) from error
-    keys = RESUMABLE if resumable else KEYS
+    also = also or {}
+    keys = KEYS | also.keys()
     missing = keys - content.keys() if isinstance(content, dict) else keys
     if missing:
         raise CheckpointError(
-            f"{path} is no checkpoint{' to resume' * resumable}: "
+            f"{path} is no checkpoint{' to resume' * bool(also)}: "
             f"it lacks {', '.join(sorted(missing))}"
         )
-    if not is_plain(content):
+    if not is_plain(content) or not all(
+        isinstance(content[name], kind) for name, kind in also.items()
+    ):
         raise CheckpointError(f"{path} is no checkpoint: its parts have wrong types")
     if content["format"] != FORMAT:
         raise CheckpointError(
@@ -153,6 +158,8 @@ def restore(
                 f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
                 f"found {found.get(name, 'nothing')}"
             )
+    if not all(p.isfinite().all() for p in content["state_dict"].values()):
+        raise CheckpointError(f"{path} holds weights that are not finite")
     # a tensor may claim a shape that its few bytes do not fill
     if not whole:
         raise CheckpointError(f"{path} is damaged: a tensor is smaller than its shape")

@@ -119,6 +119,11 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(self.characters[i] for i in ids)
 
+    @property
+    def beginning(self) -> str:
+        """What an empty prompt stands for: a new line, where there are lines."""
+        return "\n" if "\n" in self._id else self.characters[0]
+
 
 class ShakespeareDataset(Dataset):
     """Every window of block_size characters, and the same window one character later.
@@ -166,6 +171,8 @@ class DataHandler:
         test_filename: str | Path | None = None,
         block_size: int = 10,
     ) -> None:
+        if block_size < 1:
+            raise ValueError(f"block_size must be at least 1, got {block_size}")
         self.block_size = block_size
         self.files = {"train": train_filename, "test": test_filename}
         self.text = {
@@ -200,7 +207,7 @@ def read_text(path: str | Path) -> str:
     """Return a UTF-8 file's text without byte-order mark, lines ending in newlines."""
     data = Path(path).read_bytes()
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 at byte {error.start}") from None
     if b"\0" in data:

@@ -45,7 +45,7 @@ def main(config: Config) -> None:
     model, vocabulary = load(config)
     device = pick_device(config.device)
     model.to(device)
-    prompt = config.prompt or first_character(vocabulary)
+    prompt = config.prompt or vocabulary.beginning
     idx = torch.tensor([vocabulary.encode(prompt)], device=device)
     if idx.shape[1] > model.block_size:
         shown = vocabulary.decode(idx[0, -model.block_size :].tolist())
@@ -79,10 +79,6 @@ def load(config: Config) -> tuple[GPT, Vocabulary]:
             "and --untrained samples without"
         )
     return gpt_runs.load_gpt(config.checkpoint)
-
-
-def first_character(vocabulary: Vocabulary) -> str:
-    return "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
 
 
 if __name__ == "__main__":

@@ -126,7 +126,9 @@ def next_character(
     axes.set_xticks(place, shown, size=8)
     axes.set_xlim(-1, len(order))
     axes.set(
-        xlabel=f"next character after {prompt!r}, likeliest first", ylabel="probability"
+        # a dollar would begin a formula
+        xlabel=f"next character after {prompt!r}, likeliest first".replace("$", r"\$"),
+        ylabel="probability",
     )
     axes.grid(axis="y", alpha=0.3)
     axes.legend()

@@ -1,8 +1,9 @@
 """The character GPT's text, model, training and evaluation: what its drivers share."""
 
 import hashlib
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -183,6 +184,16 @@ def evaluate(model: GPT, windows: Tensor) -> dict[str, float]:
     return dict(zip(("loss", "accuracy", "accuracy_all"), means, strict=True))
 
 
+PROGRESS = {
+    "optimizer": dict,
+    "epoch": int,
+    "data_hash": str,
+    "metrics": list,
+    "step_losses": list,
+    "samples": list,
+}  # what checkpoint.pt has besides model.pt's parts
+
+
 @dataclass
 class Run:
     """One training: all that it has produced, and all that it needs to go on."""
@@ -199,17 +210,21 @@ class Run:
     def preprocessing(self) -> dict[str, str]:
         return {"vocabulary": self.text.vocabulary.characters}
 
+    def options(self) -> dict:
+        """Return the config; whether a run was continued is no part of its model."""
+        return asdict(replace(self.config, resume=False))
+
     def model_file(self) -> bytes:
         """Return model.pt: what sampling needs."""
         return checkpoint.dump(
-            self.model.state_dict(), asdict(self.config), self.preprocessing()
+            self.model.state_dict(), self.options(), self.preprocessing()
         )
 
     def checkpoint_file(self) -> bytes:
         """Return checkpoint.pt: what going on needs."""
         return checkpoint.dump(
             self.model.state_dict(),
-            asdict(self.config),
+            self.options(),
             self.preprocessing(),
             optimizer=self.optimizer.state_dict(),
             epoch=self.epoch,
@@ -238,14 +253,19 @@ def resume(config: Config, text: Text, path: Path) -> Run:
         raise checkpoint.CheckpointError(
             f"{path} does not exist: nothing to resume; run without --resume"
         )
-    content = checkpoint.read(path, resumable=True)
+    content = checkpoint.read(path, also=PROGRESS)
     checkpoint.compare(content["config"], asdict(config), FREE, path)
     if content["data_hash"] != text.digest:
         raise checkpoint.CheckpointError(f"{path} was trained on another text")
     run = start(config, text)
     restore(content, path)  # names and shapes agree
     run.model.load_state_dict(content["state_dict"])
-    run.optimizer.load_state_dict(content["optimizer"])
+    try:
+        run.optimizer.load_state_dict(content["optimizer"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path} holds no state of Adam: {error}"
+        ) from error
     run.epoch, run.rows = content["epoch"], content["metrics"]
     run.step_losses, run.samples = content["step_losses"], content["samples"]
     return run
@@ -286,4 +306,9 @@ def measure(run: Run) -> dict[str, float]:
     for split, windows in run.text.fixed.items():
         for name, value in evaluate(run.model, windows.to(device)).items():
             row[f"{split}_{name}"] = value
+        if not math.isfinite(row[f"{split}_loss"]):
+            raise FloatingPointError(
+                f"the {split} loss became {row[f'{split}_loss']} after epoch "
+                f"{run.epoch}; a smaller learning rate may help"
+            )
     return row

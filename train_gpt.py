@@ -73,7 +73,7 @@ def sample_both(run: Run, stream: int, n: int) -> tuple[dict, dict]:
     """Draw n sentences by plain and by top-k sampling: (texts, token ids) by kind."""
     config, vocabulary = run.config, run.text.vocabulary
     device = next(run.model.parameters()).device
-    prompt = config.prompt or "\n"
+    prompt = config.prompt or vocabulary.beginning
     idx = torch.tensor(vocabulary.encode(prompt), device=device)
     kinds = {"plain sampling": None, f"top-k, k = {config.top_k}": config.top_k}
     ids = {
@@ -143,7 +143,9 @@ def draw_lessons(run: Run, folder: RunFolder) -> None:
     characters = vocabulary.decode(idx.tolist())
     weights = attention_weights(run.model, idx).cpu().numpy()
     folder.write_figure("attention.png", gpt_plots.attention(weights, characters))
-    context = torch.tensor([vocabulary.encode(config.prompt or "\n")], device=device)
+    context = torch.tensor(
+        [vocabulary.encode(config.prompt or vocabulary.beginning)], device=device
+    )
     with torch.no_grad():
         logits = run.model(context[:, -config.block_size :])[:, -1].cpu()
     full, kept = (

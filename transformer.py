@@ -130,7 +130,12 @@ class GPT(nn.Module):
     ) -> None:
         """Raise ValueError for sizes below 1 or n_embd no multiple of n_head."""
         super().__init__()
-        sizes = {"n_layer": n_layer, "vocab_size": vocab_size, "block_size": block_size}
+        sizes = {
+            "n_layer": n_layer,
+            "n_embd": n_embd,
+            "vocab_size": vocab_size,
+            "block_size": block_size,
+        }
         for name, value in sizes.items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
@@ -254,7 +259,7 @@ def next_token_distribution(
     n = logits.shape[1] if top_k is None else min(top_k, logits.shape[1])
     values, tokens = scaled.topk(n, dim=1)  # most likely first
     probabilities = values.softmax(dim=1)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:  # up to 1, rounding would decide
         before = probabilities.cumsum(dim=1) - probabilities
         probabilities = probabilities.masked_fill(before >= top_p, 0.0)
         probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
