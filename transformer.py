@@ -75,10 +75,15 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         B, T, C = x.shape
         q, k, v = self.split(x)
-        if cache is not None:
+        if cache is None:
+            # self.attention(q, k) @ v with dropout between, in one kernel
+            dropout = self.dropout if self.training else 0.0
+            y = F.scaled_dot_product_attention(
+                q, k, v, dropout_p=dropout, is_causal=True
+            )
+        else:
             k, v = cache.extend(k, v)
-        weights = F.dropout(self.attention(q, k), self.dropout, self.training)
-        y = weights @ v  # (B, H, T, D)
+            y = self.attention(q, k) @ v  # (B, H, T, D)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side
         return F.dropout(self.c_proj(y), self.dropout, self.training)
 

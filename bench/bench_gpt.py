@@ -2,11 +2,11 @@
 
 python bench/bench_gpt.py        # about 3 minutes
 
-The course's loop: a DataLoader over numpy windows cut one by one, GELU written in
-Python, plain Adam, .item() every step, over the same model and the same windows. An
-epoch is the exercise's: 100,000 training windows, 10,000 test windows, six sentences.
-Also printed: the time that the matrix products alone need here, and where the rest of a
-step goes.
+The course's loop: a DataLoader over numpy windows cut one by one, GELU and attention
+step by step, plain Adam, .item() every step, over the same model and the same windows.
+An epoch is the exercise's: 100,000 training windows, 10,000 test windows, six
+sentences. Also printed: the time that the matrix products alone need here, and where
+the rest of a step goes.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import transformer
 from gpt_runs import Config, Text, evaluate
 from gpt_samples import sentences
 from training import fit, seed_epoch
-from transformer import GPT, next_token_loss
+from transformer import GPT, CausalSelfAttention, next_token_loss
 
 
 class WindowByWindow(Dataset):
@@ -44,6 +44,16 @@ def plain_gelu(x: torch.Tensor, approximate: str) -> torch.Tensor:
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
+def plain_attention(self, x: torch.Tensor, cache=None) -> torch.Tensor:
+    """Scores, mask, softmax and sum one after the other, as they are taught."""
+    q, k, v = self.split(x)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    mask = torch.tril(torch.ones(x.shape[1], x.shape[1]))
+    weights = torch.softmax(scores.masked_fill(mask == 0, float("-inf")), dim=-1)
+    y = (weights @ v).transpose(1, 2).contiguous().view(x.shape)
+    return self.c_proj(y)
+
+
 def plain_epoch(model: GPT, text: Text, config: Config) -> float:
     """Train and test as courses do; return the mean training loss."""
     starts = draw_starts(text, config).tolist()
@@ -62,7 +72,12 @@ def plain_epoch(model: GPT, text: Text, config: Config) -> float:
     with torch.no_grad():
         for batch in DataLoader(test, batch_size=config.batch_size, sampler=order):
             next_token_loss(model, batch).item()
-    sample(model, text, config)
+        for _ in range(6):
+            idx = torch.tensor([text.vocabulary.encode(config.prompt)])
+            for _ in range(config.sample_length):
+                logits = model(idx[:, -config.block_size :])[:, -1]
+                token = torch.multinomial(torch.softmax(logits, dim=-1), 1)
+                idx = torch.cat([idx, token], dim=1)
     return statistics.mean(losses)
 
 
@@ -146,14 +161,14 @@ def main() -> None:
     config = Config(epoch_windows=arguments.windows)
     text = gpt_runs.load_text(config)
     ours, plains = [], []
-    fast_gelu = transformer.F.gelu
+    fast = transformer.F.gelu, CausalSelfAttention.forward
     for _ in range(arguments.repeats):
         ours.append(timed(our_epoch, text, config))
-        transformer.F.gelu = plain_gelu
+        transformer.F.gelu, CausalSelfAttention.forward = plain_gelu, plain_attention
         try:
             plains.append(timed(plain_epoch, text, config))
         finally:
-            transformer.F.gelu = fast_gelu
+            transformer.F.gelu, CausalSelfAttention.forward = fast
     ratio = statistics.median(p[0] / o[0] for p, o in zip(plains, ours, strict=True))
     print(
         f"an epoch: ours {statistics.median(o[0] for o in ours):.1f} s, course's loop "

@@ -368,10 +368,16 @@ def test_dropout_acts_in_training_alone():
     ("part", "n_dropouts"), [("attn", 2), ("mlp", 1), ("whole", 1 + 2 * 3)]
 )
 def test_dropout_is_where_gpt_2_has_it(part, n_dropouts, monkeypatch):
-    calls, dropout = [], F.dropout
+    calls, dropout, attention = [], F.dropout, F.scaled_dot_product_attention
+
+    def fused(*qkv, dropout_p, is_causal):
+        calls.append(dropout_p)
+        return attention(*qkv, dropout_p=dropout_p, is_causal=is_causal)
+
     monkeypatch.setattr(
         transformer.F, "dropout", lambda x, p, on: calls.append(p) or dropout(x, p, on)
     )
+    monkeypatch.setattr(transformer.F, "scaled_dot_product_attention", fused)
     model = gpt(dropout=0.25).train()
     if part == "whole":
         model(tokens(1, TIME))
