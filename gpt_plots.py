@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from plots import BLUE, GREY, ORANGE
+from plots import BLUE, GREY, ORANGE, WIDTH
 
 DASHES = ((0, (1, 1)), (0, (4, 2)), (0, (6, 1, 1, 1)), (0, (2, 3)))
 
@@ -15,7 +15,7 @@ def learning_curves(
     rows: Sequence[dict[str, float]], baselines: dict[str, float]
 ) -> Figure:
     """Loss and last-character accuracy of both splits against epoch."""
-    figure = Figure(figsize=(12, 4.6), layout="constrained", dpi=130)
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained", dpi=130)
     left, right = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
     for split, color, style in (("train", BLUE, "-"), ("test", ORANGE, "--")):
@@ -44,7 +44,7 @@ def learning_curves(
     for axes in (left, right):
         axes.set_xlabel("epoch (0: before training)")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=9)
     return figure
 
 
@@ -69,7 +69,7 @@ def step_losses(losses: Sequence[float], steps_per_epoch: int) -> Figure:
 
 def compare_sampling(judged: dict[str, dict[str, float]]) -> Figure:
     """Three measures of the sentences of each kind of sampling."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained", dpi=130)
+    figure = Figure(figsize=(WIDTH, 2.5), layout="constrained", dpi=130)
     panels = figure.subplots(1, 3)
     measures = (
         ("real_words", "share of words that occur\nin the training text", "{:.1%}"),
@@ -88,9 +88,8 @@ def compare_sampling(judged: dict[str, dict[str, float]]) -> Figure:
 def attention(weights: np.ndarray, characters: str) -> Figure:
     """The attention weights (n_layer, H, T, T) of each head for one sentence."""
     n_layer, n_head, n_time = weights.shape[:3]
-    figure = Figure(
-        figsize=(2.9 * n_head + 0.8, 2.9 * n_layer + 0.5), layout="constrained", dpi=110
-    )
+    size = (2.1 * n_head + 0.8, 2.1 * n_layer + 0.5)
+    figure = Figure(figsize=size, layout="constrained", dpi=160)
     grid = figure.subplots(n_layer, n_head, squeeze=False)
     shown = [{"\n": "⏎", " ": "␣"}.get(c, c) for c in characters]
     for layer, row in enumerate(grid):
@@ -111,7 +110,7 @@ def next_character(
     full: np.ndarray, kept: np.ndarray, characters: str, prompt: str
 ) -> Figure:
     """The distribution (V,) of the next character, whole and cut to the top k."""
-    figure = Figure(figsize=(11, 3.8), layout="constrained", dpi=130)
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained", dpi=130)
     axes = figure.subplots()
     order = np.argsort(-full, kind="stable")
     shown = [{"\n": "⏎", " ": "␣"}.get(characters[i], characters[i]) for i in order]
@@ -120,7 +119,7 @@ def next_character(
     rest = 1 - full[kept > 0].sum()
     axes.bar(place - 0.2, full[order], 0.4, color=BLUE, label="all characters")
     axes.bar(
-        place + 0.2, kept[order], 0.4, color=ORANGE,
+        place + 0.2, kept[order], 0.4, color=ORANGE, hatch="////", edgecolor="white",
         label=f"top {k}, rescaled to sum to one; the others had {rest:.1%} together",
     )  # fmt: skip
     axes.set_xticks(place, shown, size=8)

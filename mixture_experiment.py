@@ -98,7 +98,7 @@ def draw_samples(
         epochs = shown_epochs(last)
         titles = [f"epoch {epoch}" for epoch in epochs]
         models = [run.at(epoch) for epoch in epochs]
-        sheet = sample_sheet(models, titles, trainer, outline, columns=3)
+        sheet = sample_sheet(models, titles, trainer, outline, columns=6)
         folder.write_figure(f"q2_samples_{run.start}_start.png", sheet)
 
 

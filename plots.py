@@ -17,6 +17,7 @@ from PIL import Image
 LONGITUDE, LATITUDE = "longitude (degrees east)", "latitude (degrees north)"
 OUTLINE = {"color": "0.55", "linewidth": 0.5, "zorder": 1}
 DENSITY_RANGE = 9.0  # nats of log-density below its maximum that the shading shows
+WIDTH = 10.2  # inches: printed 180 mm wide, letters of 10 points are 7 points high
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "0.75"
 
 
@@ -108,7 +109,9 @@ def sample_sheet(
     there are any, are drawn around the samples of their components.
     """
     rows = -(-len(titles) // columns)
-    figure = Figure(figsize=(3.4 * columns, 6.6 * rows), layout="constrained", dpi=130)
+    panel = WIDTH / max(columns, 4)
+    size = (panel * columns, 1.75 * panel * rows + 0.65)
+    figure = Figure(figsize=size, layout="constrained", dpi=180)
     grid = figure.subplots(2 * rows, columns, sharex=True, sharey=True, squeeze=False)
     for i, title in enumerate(titles):
         row, column = 2 * (i // columns), i % columns
@@ -123,17 +126,12 @@ def sample_sheet(
         scatter(
             bottom, by_component[i].reshape(-1, 2), np.repeat(colors, n_each, axis=0)
         )
-        top.set_title(f"{title}\n{len(samples[i]):,} samples of the mixture", size=10)
-        each = (
-            f"each of {n_components} components"
-            if n_components > 1
-            else "the component"
-        )
-        bottom.set_title(f"{n_each} samples of {each}", size=10)
+        top.set_title(f"{title}\n{len(samples[i]):,} of the mixture", size=9)
+        each = "each component" if n_components > 1 else "the component"
+        bottom.set_title(f"{n_each} of {each}", size=9)
     for axes in grid[:, 0]:
-        axes.set_ylabel(LATITUDE)
-    for axes in grid[-1]:
-        axes.set_xlabel(LONGITUDE)
+        axes.set_ylabel(LATITUDE, size=8)
+    grid[-1, 0].set_xlabel(LONGITUDE, size=8)
     return figure
 
 
@@ -174,7 +172,9 @@ class Curves:
 def learning_curves(titles: Sequence[str], quantities: Sequence[Curves]) -> Figure:
     """A row of panels per quantity, a panel per title, epoch 0 before training."""
     rows, columns = len(quantities), len(titles)
-    figure = Figure(figsize=(5 * columns, 3.6 * rows), layout="constrained", dpi=130)
+    figure = Figure(
+        figsize=(WIDTH / 2 * columns, 1.9 * rows + 0.8), layout="constrained", dpi=130
+    )
     grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     for panels, quantity in zip(grid, quantities, strict=True):
         for axes, train, test in zip(
@@ -196,7 +196,7 @@ def compare_starts(
     names: Sequence[str], curves: np.ndarray, seeds: Sequence[int]
 ) -> Figure:
     """Test log-likelihoods (2 starts, seeds, E + 1) and the second start's lead."""
-    figure = Figure(figsize=(11, 4.2), layout="constrained", dpi=130)
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained", dpi=130)
     left, right = figure.subplots(1, 2)
     epochs = np.arange(curves.shape[2])
     for name, start, color, style in zip(
@@ -260,7 +260,8 @@ def density_map(
     shapes: Sequence["Ellipses | Boxes"],
 ) -> Figure:
     """Log-density rasters (H, W) in nats per square degree under the components."""
-    figure = Figure(figsize=(6.4 * len(titles), 6.4), layout="constrained", dpi=130)
+    size = (WIDTH, 0.5 + 0.8 * WIDTH / len(titles))
+    figure = Figure(figsize=size, layout="constrained", dpi=160)
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     top = max(raster.max() for raster in log_densities)
     for axes, title, raster, shape in zip(
@@ -268,7 +269,7 @@ def density_map(
     ):
         image = shade(axes, region, raster, top)
         shape.draw(axes)
-        axes.set_title(title)
+        axes.set_title(title, size=10)
     for axes in panels[1:]:
         axes.set_ylabel("")
     figure.colorbar(
@@ -338,7 +339,8 @@ class Trend:
 
 def trends(by_start: dict[str, Trend]) -> Figure:
     """A row of panels per start: support, sides and the centres' way, against epoch."""
-    figure = Figure(figsize=(12, 3.2 * len(by_start)), layout="constrained", dpi=130)
+    size = (WIDTH, 2 * len(by_start) + 0.4)
+    figure = Figure(figsize=size, layout="constrained", dpi=130)
     grid = figure.subplots(len(by_start), 3, sharex=True, sharey="col", squeeze=False)
     for (start, trend), panels in zip(by_start.items(), grid, strict=True):
         panels[0].plot(trend.support, color=BLUE)

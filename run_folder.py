@@ -17,8 +17,9 @@ from atomic_file import TEMPORARY, write_atomic
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a run's numbers depend on."""
+    """Return the machine and the versions that a run's numbers depend on."""
     return {
+        "machine": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,

@@ -44,11 +44,16 @@ def main(config: Config) -> None:
             raise
         baselines = count_baselines(text, config.block_size)
         draw_curves(run, folder, baselines)
-        draw_lessons(run, folder)
+        kept_by_top_k = draw_lessons(run, folder)
         judged = judge_sampling(run)
         folder.write_figure("top_k.png", gpt_plots.compare_sampling(judged))
         report(run, baselines, judged)
-        write_summary(run, folder, baselines, judged, began)
+        measured = {
+            "baselines": baselines,
+            "kept_by_top_k": kept_by_top_k,
+            "sampling": judged,
+        }
+        write_summary(run, folder, measured, began)
 
 
 def train(run: Run, folder: RunFolder) -> None:
@@ -134,8 +139,11 @@ def draw_curves(run: Run, folder: RunFolder, baselines: dict[str, float]) -> Non
         folder.write_figure("step_losses.png", figure)
 
 
-def draw_lessons(run: Run, folder: RunFolder) -> None:
-    """Draw who attends to whom in a test sentence, and what top-k keeps."""
+def draw_lessons(run: Run, folder: RunFolder) -> float:
+    """Draw who attends to whom in a test sentence, and what top-k keeps.
+
+    Return the probability of what it keeps.
+    """
     run.model.eval()
     vocabulary, config = run.text.vocabulary, run.config
     device = next(run.model.parameters()).device
@@ -154,6 +162,7 @@ def draw_lessons(run: Run, folder: RunFolder) -> None:
     )
     figure = gpt_plots.next_character(full, kept, vocabulary.characters, config.prompt)
     folder.write_figure("next_character.png", figure)
+    return float(full[kept > 0].sum())
 
 
 def judge_sampling(run: Run) -> dict[str, dict[str, float]]:
@@ -189,7 +198,7 @@ def describe_sampling(judged: dict[str, dict]) -> str:
 
 
 def write_summary(
-    run: Run, folder: RunFolder, baselines: dict, judged: dict, began: float
+    run: Run, folder: RunFolder, measured: dict[str, Any], began: float
 ) -> None:
     """Write summary.json, the numbers that a report quotes, and name all files."""
     summary: dict[str, Any] = {
@@ -197,8 +206,7 @@ def write_summary(
         "units": "loss in nats per character, over all positions of a window",
         "n_parameters": sum(p.numel() for p in run.model.parameters()),
         "epochs": run.rows,
-        "baselines": baselines,
-        "sampling": judged,
+        **measured,
         "samples": run.samples,
         "seconds": time.perf_counter() - began,
         "versions": versions(),

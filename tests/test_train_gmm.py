@@ -73,7 +73,7 @@ def test_every_promised_file_is_written_and_named(finished):
 def test_a_figure_opens_and_shows_something(folder, name):
     with Image.open(folder / name) as image:
         assert image.format == "PNG"
-        assert all(400 < side < 6000 for side in image.size)
+        assert all(300 < side < 6000 for side in image.size)
         assert len(image.convert("RGB").getcolors(1 << 24)) > 10
 
 

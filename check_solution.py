@@ -1,0 +1,86 @@
+"""Check a solution of the exercise: which questions are right, and what is wrong.
+
+python check_solution.py FOLDER     # with mixture_models.py, transformer.py, dataset.py
+
+Any of the three files is enough. Exit status: 0 when every question that was checked
+passed, 1 when one failed, 2 for bad input.
+"""
+
+import argparse
+import importlib.util
+import signal
+import sys
+import time
+from pathlib import Path
+
+import solution_report
+from atomic_file import SaveError, write_atomic
+from cli import OneLineParser
+from solution_run import CheckError, run
+
+FILES = ("mixture_models.py", "transformer.py", "dataset.py")
+TIME_LIMIT = 55.0  # seconds
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = OneLineParser(
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="write the table as a page, too"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser.parse_args(argv)
+
+
+def check_input(folder: Path, page: Path | None) -> None:
+    """Raise ValueError for a folder without a solution, or a page that has no place."""
+    if not folder.exists():
+        raise ValueError(f"FOLDER must exist, got {folder}")
+    if not folder.is_dir():
+        raise ValueError(f"FOLDER must be a folder, got the file {folder}")
+    if not any((folder / name).is_file() for name in FILES):
+        raise ValueError(f"FOLDER must hold one of {', '.join(FILES)}, got {folder}")
+    if page is not None and not page.resolve().parent.is_dir():
+        raise ValueError(f"--html must be in a folder that exists, got {page}")
+    if importlib.util.find_spec("pytest") is None:
+        raise ValueError('the checks need pytest: pip install -e ".[test]"')
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the table; return 0 when nothing failed, 1 otherwise."""
+    check_input(options.folder, options.html)
+    start = time.monotonic()
+    folder = options.folder.resolve()
+    rows = run([folder], TIME_LIMIT)[folder]
+    print(solution_report.table(rows))
+    seconds = time.monotonic() - start
+    print(f"\n{options.folder}: {solution_report.counts(rows)}, in {seconds:.0f} s")
+    if options.html:
+        write_atomic(options.html, solution_report.page(folder.name, rows).encode())
+        print(f"wrote {options.html}")
+    return int(any(row.outcome == "failed" for row in rows))
+
+
+if __name__ == "__main__":
+    options = arguments()
+    # so that the process that runs the solution is ended as well
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    try:
+        status, message = main(options), ""
+    except KeyboardInterrupt:
+        status, message = 130, "aborted"
+    except (SaveError, CheckError) as error:
+        if options.debug:
+            raise
+        status, message = 1, str(error)
+    except (ValueError, OSError) as error:
+        if options.debug:
+            raise
+        status, message = 2, str(error)
+    if message:
+        sys.stderr.write(f"check_solution.py: {' '.join(message.split())}\n")
+    sys.exit(status)

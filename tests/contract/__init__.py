@@ -1,0 +1,1 @@
+"""The exercise's questions, asked of our files or of a folder with a solution."""
