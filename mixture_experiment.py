@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 import plots
+from cli import Interrupted
 from dataset import DATA_DIR
 from mixture_models import MixtureModel
 from mixture_runs import Config, Places, Run, Trainer, model_file
@@ -38,9 +39,9 @@ class Answers:
 
 
 def steps_in_all(config: Config, places: Places) -> int:
-    """Optimizer steps of question 1, of the country start, and of the other seeds."""
-    n_runs = len(places.component_counts) + 1 + 2 * (config.n_seeds - 1)
-    return n_runs * config.epochs * -(-len(places.train) // config.batch_size)
+    """Optimizer steps of the whole plan."""
+    per_epoch = -(-len(places.train) // config.batch_size)
+    return len(plan(config, places)) * config.epochs * per_epoch
 
 
 Outline = Callable[[MixtureModel, Places], plots.Boxes]
@@ -53,25 +54,25 @@ def answer_questions(
 
     outline(model, places) gives the shapes to draw around the samples, if any.
     """
-    config, places = trainer.config, trainer.places
+    places = trainer.places
     n_countries = len(places.country_means)
     try:
-        random = trainer.run(n_countries)
-        country = trainer.run(n_countries, "country")
-        others = [trainer.run(k) for k in places.component_counts if k != n_countries]
-        for seed in range(config.seed + 1, config.seed + config.n_seeds):
-            for start in STARTS:
-                trainer.run(n_countries, start, seed)
-    finally:
-        folder.write_csv(
-            "metrics.csv", [row for run in trainer.runs for row in run.rows]
-        )
-        first = trainer.runs[0]
-        model = model_file(first.model, first.states[-1], config, places)
-        folder.write("model.pt", model)
-    runs = sorted([random, *others], key=lambda run: run.model.n_components)
-    draw_samples(folder, trainer, runs, random, country, outline)
-    draw_curves(folder, random, country, trainer.kind.quantities)
+        for run_of in plan(trainer.config, places):
+            try:
+                trainer.run(*run_of)
+            finally:  # whatever ends a run, its finished epochs are on disk
+                keep(trainer, folder)
+    except (Interrupted, FloatingPointError):
+        draw_along(folder, trainer, trainer.runs[:1], outline)
+        raise
+    random, country, *others = trainer.runs
+    n_others = len(places.component_counts) - 1
+    runs = sorted([random, *others[:n_others]], key=lambda r: r.model.n_components)
+    titles = [f"K = {run.model.n_components}" for run in runs]
+    models = [run.at(-1) for run in runs]
+    sheet = sample_sheet(models, titles, trainer, outline, columns=4)
+    folder.write_figure("q1_samples.png", sheet)
+    draw_along(folder, trainer, [random, country], outline)
     same_size = [r for r in trainer.runs if r.model.n_components == n_countries]
     starts, curves = compare_starts(same_size)
     names = [f"{start} start" for start in STARTS]
@@ -80,26 +81,39 @@ def answer_questions(
     return Answers(runs, random, country, starts)
 
 
-def draw_samples(
-    folder: RunFolder,
-    trainer: Trainer,
-    runs: Sequence[Run],
-    random: Run,
-    country: Run,
-    outline: Outline | None,
+def plan(config: Config, places: Places) -> list[tuple[int, str, int]]:
+    """Return (K, start, seed) of every run, those that are shown first."""
+    n_countries = len(places.country_means)
+    shown = [(n_countries, start, config.seed) for start in STARTS]
+    others = [
+        (k, "random", config.seed) for k in places.component_counts if k != n_countries
+    ]
+    seeds = range(config.seed + 1, config.seed + config.n_seeds)
+    return shown + others + [(n_countries, s, seed) for seed in seeds for s in STARTS]
+
+
+def keep(trainer: Trainer, folder: RunFolder) -> None:
+    """Write the metrics so far, and the model of the first run's last whole epoch."""
+    rows = [row for run in trainer.runs for row in run.rows]
+    first = trainer.runs[0]
+    if first.states:
+        folder.write_csv("metrics.csv", rows)
+        state = first.states[-1]
+        model = model_file(first.model, state, trainer.config, trainer.places)
+        folder.write("model.pt", model)
+
+
+def draw_along(
+    folder: RunFolder, trainer: Trainer, runs: Sequence[Run], outline: Outline | None
 ) -> None:
-    """Draw the two scatter plots for every K, and along both trainings."""
-    last = trainer.config.epochs
-    titles = [f"K = {run.model.n_components}" for run in runs]
-    models = [run.at(last) for run in runs]
-    sheet = sample_sheet(models, titles, trainer, outline, columns=4)
-    folder.write_figure("q1_samples.png", sheet)
-    for run in (random, country):
-        epochs = shown_epochs(last)
+    """Draw the two scatter plots and the learning curves along each training."""
+    for run in runs:
+        epochs = shown_epochs(len(run.states) - 1)
         titles = [f"epoch {epoch}" for epoch in epochs]
         models = [run.at(epoch) for epoch in epochs]
         sheet = sample_sheet(models, titles, trainer, outline, columns=6)
         folder.write_figure(f"q2_samples_{run.start}_start.png", sheet)
+    draw_curves(folder, runs, trainer.kind.quantities)
 
 
 def sample_sheet(
@@ -128,9 +142,8 @@ def sample_sheet(
 
 
 def draw_curves(
-    folder: RunFolder, random: Run, country: Run, quantities: dict[str, str]
+    folder: RunFolder, runs: Sequence[Run], quantities: dict[str, str]
 ) -> None:
-    runs = (random, country)
     curves = [
         plots.Curves(
             label,

@@ -124,9 +124,15 @@ def test_a_checkpoint_to_resume_from_writes_as_the_model_does(
     assert written(run_here(generate, *flags)) == written(write("--length", 40))
 
 
-def test_fault_14_an_empty_prompt_starts_from_a_newline(write, model_file):
+def test_fault_14_an_empty_prompt_starts_from_a_newline(write, model_file, monkeypatch):
+    step, read = transformer.GPT.step, []
+    monkeypatch.setattr(
+        transformer.GPT, "step", lambda m, x, c: read.append(x) or step(m, x, c)
+    )
     flags = ("--length", 30, "--temperature", 0)
     text = written(write("--prompt", "", *flags))
+    _, vocabulary = gpt_runs.load_gpt(model_file)
+    assert read[0].tolist() == [vocabulary.encode("\n")]
     assert "\n" + text == continued(model_file, "\n", 30)
 
 

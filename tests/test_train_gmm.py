@@ -290,6 +290,8 @@ def test_a_signal_keeps_the_finished_epochs_and_the_model(
     folder = tmp_path / "outputs" / "gmm"
     assert [row["epoch"] for row in rows_of(folder)] == ["0", "1", "2", "3"]
     assert load_mixture(folder / "model.pt")[0].n_components == 3
+    for name in ("q2_samples_random_start.png", "q2_log_likelihood.png"):
+        assert (folder / name).exists()
 
 
 @pytest.mark.parametrize("rate", [1e10, 1e18, 1e30])
