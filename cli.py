@@ -175,6 +175,10 @@ def run(main: Callable[[Any], None], config_class: type, about: str | None) -> N
         if debug:
             raise
         status, message = 2, str(error)
+    except RuntimeError as error:  # torch has no class of its own for this
+        if debug or "memory" not in str(error):
+            raise
+        status, message = 1, f"out of memory: {str(error).splitlines()[0]}"
     if message:
         sys.stderr.write(f"{program}: {message}\n")
     sys.exit(status)

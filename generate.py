@@ -52,7 +52,7 @@ def main(config: Config) -> None:
         sys.stderr.write(
             f"the model sees {model.block_size} characters: of the prompt, {shown!r}\n"
         )
-    generator = torch.Generator(device).manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(config.seed)
     for i in range(config.n_samples):
         if config.n_samples > 1:
             print(f"--- sample {i + 1} ---")

@@ -180,7 +180,9 @@ def evaluate(model: GPT, windows: Tensor) -> dict[str, float]:
         )
         return torch.stack(per_window, dim=1)  # (B, 3)
 
-    means = in_chunks(measure, windows, EVALUATION_BATCH).double().mean(0).tolist()
+    means = (
+        in_chunks(measure, windows, EVALUATION_BATCH).cpu().double().mean(0).tolist()
+    )
     return dict(zip(("loss", "accuracy", "accuracy_all"), means, strict=True))
 
 
@@ -257,6 +259,11 @@ def resume(config: Config, text: Text, path: Path) -> Run:
     checkpoint.compare(content["config"], asdict(config), FREE, path)
     if content["data_hash"] != text.digest:
         raise checkpoint.CheckpointError(f"{path} was trained on another text")
+    if content["epoch"] > config.epochs:
+        raise checkpoint.CheckpointError(
+            f"{path} has done {content['epoch']} epochs, more than --epochs "
+            f"{config.epochs}"
+        )
     run = start(config, text)
     restore(content, path)  # names and shapes agree
     run.model.load_state_dict(content["state_dict"])

@@ -16,8 +16,7 @@ def sentences(
     model: GPT, prompt: Tensor, n: int, length: int, top_k: int | None, seed: list[int]
 ) -> Tensor:
     """Draw n continuations of prompt (T,) with a seed of their own: (n, T + length)."""
-    generator = torch.Generator(prompt.device)
-    generator.manual_seed(derive_seed(seed))
+    generator = torch.Generator().manual_seed(derive_seed(seed))
     idx = prompt.expand(n, -1)
     tokens = list(generate(model, idx, length, top_k=top_k, generator=generator))
     return torch.cat([idx, torch.stack(tokens, dim=1)], dim=1)

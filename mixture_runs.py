@@ -90,7 +90,7 @@ def load_places(config: Config) -> Places:
 
 def mean_log_likelihood(log_likelihood: Tensor) -> dict[str, float]:
     """Summarise the log-likelihoods (N,) of a split."""
-    return {"log_likelihood": log_likelihood.double().mean().item()}
+    return {"log_likelihood": log_likelihood.cpu().double().mean().item()}
 
 
 @dataclass

@@ -34,10 +34,10 @@ def measure(log_likelihood: Tensor) -> dict[str, float]:
     """Split a mean that one uncovered point ruins into the numbers that explain it."""
     covered = log_likelihood > OUTSIDE
     return {
-        "log_likelihood": log_likelihood.double().mean().item(),
-        "coverage": covered.double().mean().item(),
+        "log_likelihood": log_likelihood.cpu().double().mean().item(),
+        "coverage": covered.cpu().double().mean().item(),
         # nothing covered has no mean; a gap in the curve and an empty cell say so
-        "covered_log_likelihood": log_likelihood[covered].double().mean().item(),
+        "covered_log_likelihood": log_likelihood[covered].cpu().double().mean().item(),
     }
 
 

@@ -231,7 +231,8 @@ def generate(
         if temperature == 0:
             return logits.argmax(dim=1)
         probabilities = next_token_distribution(logits, temperature, top_k, top_p)
-        return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        drawn = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        return drawn.to(logits.device)
 
     return _continue(model, idx[:, -model.block_size :], n_tokens, draw)
 
@@ -259,7 +260,7 @@ def next_token_distribution(
     likely ones with at least top_p of the rest.
     """
     # float64 and a maximum of zero: finite at any temperature above 0
-    scaled = logits.double()
+    scaled = logits.cpu().double()  # no Apple GPU has float64
     scaled = (scaled - scaled.amax(dim=1, keepdim=True)) / temperature
     n = logits.shape[1] if top_k is None else min(top_k, logits.shape[1])
     values, tokens = scaled.topk(n, dim=1)  # most likely first

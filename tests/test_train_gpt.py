@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -863,3 +864,17 @@ def test_adam_takes_the_configured_steps(config, text):
         3e-3, (0.9, 0.999), 0,
     )  # fmt: skip
     assert len(group["params"]) == len(list(run.model.parameters()))
+
+
+def test_fewer_epochs_than_are_done_is_one_line(train_here, folder, tmp_path):
+    mine = tmp_path / "outputs" / "gpt"
+    shutil.copytree(folder, mine)
+    status, _, err = train_here("--resume", "--epochs", 1)
+    assert status == 2
+    assert_one_line(err, "has done 2 epochs, more than --epochs 1")
+
+
+def test_a_model_too_large_for_the_memory_is_one_line(train_here):
+    status, _, err = train_here("--n-embd", 4_000_000)
+    assert status == 1
+    assert_one_line(err, "out of memory")
