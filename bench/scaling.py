@@ -133,6 +133,8 @@ def draw(results: dict) -> Figure:
             side.set_ylabel(f"{label} (slope {slope(sizes, values):.2f})", color=color)
             side.set_yscale("log")
             side.set_xscale("log")
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes], size=8)
+        axes.minorticks_off()
         axes.set(title=subject, xlabel=name)
         axes.grid(alpha=0.3)
     return figure
