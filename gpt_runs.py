@@ -14,7 +14,7 @@ import checkpoint
 import cli
 from cli import Progress, option
 from dataset import DataHandler, ShakespeareDataset, Vocabulary, shakespeare_files
-from training import fit, in_chunks, pick_device
+from training import FlatAdam, fit, in_chunks, pick_device
 from transformer import GPT, next_token_loss
 
 EVALUATION_BATCH = 500  # windows; more of them no longer fit a processor's cache
@@ -242,7 +242,7 @@ def start(config: Config, text: Text) -> Run:
     torch.manual_seed(config.seed)
     model = build_model(asdict(config), {"vocabulary": text.vocabulary.characters})
     model.to(pick_device(config.device))
-    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
+    optimizer = FlatAdam(model.parameters(), config.learning_rate)
     return Run(config, text, model, optimizer)
 
 

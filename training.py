@@ -66,6 +66,34 @@ def derive_seed(numbers: list[int]) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
+class FlatAdam(torch.optim.Adam):
+    """Adam over one vector that all the parameters become views of.
+
+    The arithmetic of Adam (Kingma & Ba 2015) is element by element, so the weights are
+    the same; for a small model with many tensors the bookkeeping of a step, done for
+    each tensor, costs several times its arithmetic.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float) -> None:
+        self.parts = list(parameters)
+        self.vector = nn.Parameter(
+            torch.cat([p.detach().flatten() for p in self.parts])
+        )
+        sizes = [p.numel() for p in self.parts]
+        for p, part in zip(self.parts, self.vector.detach().split(sizes), strict=True):
+            p.data = part.view_as(p)
+        super().__init__([self.vector], lr, fused=True)
+
+    def step(self) -> None:
+        """Take a step along the parts' gradients; each part must have one."""
+        self.vector.grad = torch.cat([p.grad.flatten() for p in self.parts])
+        super().step()
+
+    def zero_grad(self) -> None:
+        for p in self.parts:
+            p.grad = None
+
+
 def shuffled(data: Tensor, batch_size: int) -> Batches:
     """Batches that visit every row of data (N, ...) once, in a random order."""
 

@@ -52,8 +52,8 @@ class CausalSelfAttention(nn.Module):
         B, T, C = x.shape
         if T > self.block_size:
             raise ValueError(f"{T} tokens do not fit into block_size {self.block_size}")
-        qkv = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head)
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        qkv = self.c_attn(x).split(C, dim=2)  # (B, T, C) each
+        return tuple(t.view(B, T, self.n_head, -1).transpose(1, 2) for t in qkv)
 
     def attention(self, q: Tensor, k: Tensor) -> Tensor:
         """Return softmax(q k' / sqrt(D) + mask): (B, H, T, D), (B, H, P + T, D)."""

@@ -5,22 +5,25 @@ python bench/bench_gpt.py        # about 3 minutes
 The course's loop: a DataLoader over numpy windows cut one by one, GELU and attention
 step by step, plain Adam, .item() every step, over the same model and the same windows.
 An epoch is the exercise's: 100,000 training windows, 10,000 test windows, six
-sentences. Also printed: the time that the matrix products alone need here, and where
-the rest of a step goes.
+sentences. Also printed: the floor, which is the time that the matrix products alone
+need here; as many steps with a single window, which is what calling the operators
+costs; and where the time of a step goes.
 """
 
 import argparse
 import math
 import statistics
 import time
+from collections import Counter
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import gpt_runs
 import transformer
-from gpt_runs import Config, Text, evaluate
+from gpt_runs import Config, Run, Text, evaluate
 from gpt_samples import sentences
 from training import fit, seed_epoch
 from transformer import GPT, CausalSelfAttention, next_token_loss
@@ -54,9 +57,10 @@ def plain_attention(self, x: torch.Tensor, cache=None) -> torch.Tensor:
     return self.c_proj(y)
 
 
-def plain_epoch(model: GPT, text: Text, config: Config) -> float:
+def plain_epoch(run: Run) -> float:
     """Train and test as courses do; return the mean training loss."""
-    starts = draw_starts(text, config).tolist()
+    model, text, config = run.model, run.text, run.config
+    starts = draw_starts(run).tolist()
     data = WindowByWindow(text.train.ids.numpy(), config.block_size)
     loader = DataLoader(data, batch_size=config.batch_size, sampler=starts)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
@@ -69,9 +73,12 @@ def plain_epoch(model: GPT, text: Text, config: Config) -> float:
         losses.append(loss.item())
     test = WindowByWindow(text.test.ids.numpy(), config.block_size)
     order = torch.randperm(len(test))[: config.test_windows].tolist()
+    right = 0
     with torch.no_grad():
-        for batch in DataLoader(test, batch_size=config.batch_size, sampler=order):
-            next_token_loss(model, batch).item()
+        for x, y in DataLoader(test, batch_size=config.batch_size, sampler=order):
+            logits = model(x)
+            F.cross_entropy(logits.flatten(0, 1), y.flatten()).item()
+            right += (logits[:, -1].argmax(dim=1) == y[:, -1]).sum().item()
         for _ in range(6):
             idx = torch.tensor([text.vocabulary.encode(config.prompt)])
             for _ in range(config.sample_length):
@@ -81,41 +88,44 @@ def plain_epoch(model: GPT, text: Text, config: Config) -> float:
     return statistics.mean(losses)
 
 
-def our_epoch(model: GPT, text: Text, config: Config) -> float:
+def our_epoch(run: Run) -> float:
     """Train and test as train_gpt.py does; return the mean training loss."""
-    optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
-    windows = text.train.windows(draw_starts(text, config))
+    config = run.config
+    windows = run.text.train.windows(draw_starts(run))
 
     def batches(_: torch.Generator):
         for batch in windows.split(config.batch_size):
             yield batch[:, :-1], batch[:, 1:]
 
-    ((_, losses),) = fit(model, next_token_loss, batches, optimizer, [1], config.seed)
-    evaluate(model, text.fixed["test"])
-    sample(model, text, config)
+    ((_, losses),) = fit(
+        run.model, next_token_loss, batches, run.optimizer, [1], config.seed
+    )
+    evaluate(run.model, run.text.fixed["test"])
+    sample(run)
     return losses.mean().item()
 
 
-def draw_starts(text: Text, config: Config) -> torch.Tensor:
-    generator = seed_epoch(config.seed, 1)
-    shape = (config.epoch_windows,)
-    return torch.randint(len(text.train), shape, generator=generator)
+def draw_starts(run: Run) -> torch.Tensor:
+    generator = seed_epoch(run.config.seed, 1)
+    shape = (run.config.epoch_windows,)
+    return torch.randint(len(run.text.train), shape, generator=generator)
 
 
-def sample(model: GPT, text: Text, config: Config) -> None:
-    prompt = torch.tensor(text.vocabulary.encode(config.prompt))
+def sample(run: Run) -> None:
+    config = run.config
+    prompt = torch.tensor(run.text.vocabulary.encode(config.prompt))
     for top_k in (None, config.top_k):
-        sentences(model, prompt, 3, config.sample_length, top_k, [config.seed])
+        sentences(run.model, prompt, 3, config.sample_length, top_k, [config.seed])
 
 
 def timed(epoch, text: Text, config: Config) -> tuple[float, float]:
-    model = gpt_runs.start(config, text).model
+    run = gpt_runs.start(config, text)
     began = time.perf_counter()
-    loss = epoch(model, text, config)
+    loss = epoch(run)
     return time.perf_counter() - began, loss
 
 
-def floor(model: GPT, config: Config) -> tuple[float, float]:
+def products(model: GPT, config: Config) -> tuple[float, float]:
     """Return (seconds of an epoch's matrix products, their GFLOP/s), measured.
 
     Forward and backward take each product three times.
@@ -125,37 +135,73 @@ def floor(model: GPT, config: Config) -> tuple[float, float]:
     for name, weight in model.named_parameters():
         if weight.ndim == 2 and name not in ("wte.weight", "wpe.weight"):
             a, b = torch.randn(rows, weight.shape[1]), torch.randn(weight.shape[::-1])
-            for _ in range(10):
-                a @ b
-            began = time.perf_counter()
-            for _ in range(100):
-                a @ b
-            seconds += 3 * (time.perf_counter() - began) / 100
+            seconds += 3 * statistics.median(seconds_of(lambda a=a, b=b: a @ b))
             flops += 3 * 2 * rows * weight.numel()
-    steps = math.ceil(config.epoch_windows / config.batch_size)
-    return steps * seconds, flops / seconds / 1e9
+    return steps(config) * seconds, flops / seconds / 1e9
 
 
-def profile(text: Text, config: Config) -> str:
+def seconds_of(act, repeats: int = 200) -> list[float]:
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        act()
+        times.append(time.perf_counter() - began)
+    return times[10:]
+
+
+def steps(config: Config) -> int:
+    return math.ceil(config.epoch_windows / config.batch_size)
+
+
+def training_step(run: Run, batch_size: int):
+    """Return a function that trains on one batch, always the same."""
+    windows = run.text.train.windows(torch.arange(batch_size) * 7)
+
+    def act() -> None:
+        loss = next_token_loss(run.model, (windows[:, :-1], windows[:, 1:]))
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+
+    return act
+
+
+KINDS = {
+    "matrix products": ("mm", "addmm"),
+    "attention": ("scaled_dot_product",),
+    "GELU": ("gelu",),
+    "layer norm": ("layer_norm",),
+    "loss": ("log_softmax", "nll_loss"),
+    "Adam": ("adam",),
+    "copies and sums": ("copy_", "cat", "add", "sum", "zero", "fill", "embedding"),
+}  # of operators, by parts of their names
+
+
+def profile(run: Run) -> str:
     """Return what the time of 100 steps is spent on."""
-    short = 100 * config.batch_size
-    run = gpt_runs.start(config, text)
-    windows = text.train.windows(torch.arange(short) * 7)
-    with torch.profiler.profile() as profiler:
-        for batch in windows.split(config.batch_size):
-            loss = next_token_loss(run.model, (batch[:, :-1], batch[:, 1:]))
-            run.optimizer.zero_grad()
-            loss.backward()
-            run.optimizer.step()
-    events = profiler.key_averages()
-    total = sum(event.self_cpu_time_total for event in events)
-    top = sorted(events, key=lambda event: -event.self_cpu_time_total)[:12]
-    return "\n".join(f"  {e.self_cpu_time_total / total:6.1%}  {e.key}" for e in top)
+    act = training_step(run, run.config.batch_size)
+    for _ in range(2):  # the first profile grows the heap, which shows as slow writes
+        with torch.profiler.profile() as profiler:
+            for _ in range(100):
+                act()
+    spent = Counter()
+    for event in profiler.key_averages():
+        kind = next(
+            (
+                k
+                for k, parts in KINDS.items()
+                if any(p in event.key.lower() for p in parts)
+            ),
+            "bookkeeping of operators and gradients",
+        )
+        spent[kind] += event.self_cpu_time_total
+    total = spent.total()
+    return "\n".join(f"  {t / total:6.1%}  {kind}" for kind, t in spent.most_common())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--windows", type=int, default=100_000, help="of an epoch")
     arguments = parser.parse_args()
     config = Config(epoch_windows=arguments.windows)
@@ -169,15 +215,23 @@ def main() -> None:
             plains.append(timed(plain_epoch, text, config))
         finally:
             transformer.F.gelu, CausalSelfAttention.forward = fast
-    ratio = statistics.median(p[0] / o[0] for p, o in zip(plains, ours, strict=True))
+    ratios = [p[0] / o[0] for p, o in zip(plains, ours, strict=True)]
     print(
         f"an epoch: ours {statistics.median(o[0] for o in ours):.1f} s, course's loop "
-        f"{statistics.median(p[0] for p in plains):.1f} s, {ratio:.2f} times faster; "
+        f"{statistics.median(p[0] for p in plains):.1f} s, "
+        f"{statistics.median(ratios):.2f} times faster "
+        f"({min(ratios):.2f} to {max(ratios):.2f}); "
         f"mean training loss {ours[0][1]:.4f} and {plains[0][1]:.4f}"
     )
-    seconds, rate = floor(gpt_runs.start(config, text).model, config)
-    print(f"matrix products alone: {seconds:.1f} s an epoch, at {rate:.0f} GFLOP/s")
-    print("where a step's time goes:\n" + profile(text, config))
+    run = gpt_runs.start(config, text)
+    seconds, rate = products(run.model, config)
+    print(f"floor, the matrix products alone: {seconds:.1f} s, at {rate:.0f} GFLOP/s")
+    for size in (config.batch_size, 1):
+        step = statistics.median(seconds_of(training_step(run, size)))
+        print(
+            f"{steps(config)} steps of {size:2} windows: {steps(config) * step:.1f} s"
+        )
+    print("where a step's time goes:\n" + profile(run))
 
 
 if __name__ == "__main__":
