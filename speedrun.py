@@ -5,14 +5,10 @@ python speedrun.py --recipe large --device cuda   # the field's larger recipe
 torchrun --nproc-per-node 2 speedrun.py           # the same run in two processes
 """
 
-import contextlib
-import ctypes
 import math
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +19,10 @@ from torch.nn.parallel import DistributedDataParallel
 import checkpoint
 import cli
 from cli import Progress, option
+from process import keep_memory, seconds_since_start
 from run_folder import RunFolder, versions
 from tiny_shakespeare import TEST_START, tiny_shakespeare
 from training import pick_device
-
-IMPORTED = time.perf_counter()
 
 
 @dataclass(frozen=True)
@@ -40,21 +35,20 @@ class Recipe:
     block_size: int
     batch_size: int  # windows of all processes together
     steps: int
-    n_triples: int = 16384  # rows of the table of three characters
+    n_triples: int = 4096  # rows of the table of three characters
     matrix_rate: float = 0.03  # Muon's
     table_rate: float = 0.01  # AdamW's
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1  # of the matrices
     rise: float = 0.04  # share of the steps until the full rates; then down to zero
     short: float = 0.7  # share of the steps whose windows are cut in two: cheaper
     dropout: float = 0.0
-    evaluations: int = 10
     dtype: str = "bfloat16"  # of the activations
 
 
 RECIPES = {
-    "cpu": Recipe(4, 2, 128, 256, 16, 680),
+    "cpu": Recipe(4, 2, 128, 256, 16, 600),
     "large": Recipe(6, 6, 384, 256, 64, 1500, dropout=0.2),
-    "tiny": Recipe(2, 2, 16, 16, 8, 20, 64, evaluations=4, dtype="float32"),
+    "tiny": Recipe(2, 2, 16, 16, 8, 20, 64, dtype="float32"),
 }
 # B batch, T time, C channels, H heads, D channels of a head, V characters
 
@@ -265,36 +259,22 @@ def build_model(config: dict, preprocessing: dict) -> Model:
     return Model(recipe, len(preprocessing["vocabulary"]))
 
 
-def keep_memory() -> None:
-    """Have glibc keep freed memory: fetching it anew costs more than arithmetic."""
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        # thresholds for mapping and for trimming, padding at the top
-        for name, value in ((-3, 2**25), (-1, 2**30), (-2, 2**26)):
-            mallopt(name, value)
-
-
-def seconds_since_start() -> float:
-    """Return the age of this process, with the start of Python and the imports."""
-    try:
-        stat = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started = int(stat[19]) / os.sysconf("SC_CLK_TCK")
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
-    except (OSError, AttributeError):
-        return time.perf_counter() - IMPORTED  # not Linux: from the imports on
-
-
 def lead(
     model: Model, validation: Tensor, steps: Iterator, recipe: Recipe, folder: RunFolder
 ) -> list[dict[str, float]]:
-    """Train; measure at equal distances and at the end; return the measurements."""
-    every = math.ceil(recipe.steps / recipe.evaluations)
+    """Train and return the measurements.
+
+    They take time that counts: one after a tenth of the steps, one each time that the
+    steps have doubled since, one at the end.
+    """
+    due = math.ceil(recipe.steps / 10)
     rows, losses = [], []
     with Progress(recipe.steps) as progress:
         for step, loss in enumerate(progress.watch(steps), 1):
             losses.append(loss)
-            if step % every and step < recipe.steps:
+            if step < min(due, recipe.steps):
                 continue
+            due *= 2
             row = {"step": step, "train_loss": torch.stack(losses).mean().item()}
             row["val_loss"] = evaluate(model, validation, recipe.block_size)
             if not math.isfinite(sum(row.values())):

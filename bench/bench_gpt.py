@@ -1,6 +1,6 @@
 """Time an epoch of the character GPT against the loop that courses hand out.
 
-python bench/bench_gpt.py        # about 3 minutes
+python bench/bench_gpt.py        # about 4 minutes
 
 The course's loop: a DataLoader over numpy windows cut one by one, GELU and attention
 step by step, plain Adam, .item() every step, over the same model and the same windows.

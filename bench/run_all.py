@@ -1,6 +1,6 @@
 """Run every benchmark and write bench/results.md, with machine, versions and date.
 
-python bench/run_all.py             # about 12 minutes on two idle cores
+python bench/run_all.py             # about 14 minutes on two idle cores
 python bench/run_all.py SCRIPT ...  # only these parts
 """
 
