@@ -13,10 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-import solution_report
-from atomic_file import SaveError, write_atomic
-from cli import OneLineParser
-from solution_run import CheckError, run
+from grading import report as solution_report
+from grading.sandbox import run
+from machinery.errors import BadInput, OneLineParser, describe_end, exit_with
+from machinery.files import write_atomic
 
 FILES = ("mixture_models.py", "transformer.py", "dataset.py")
 TIME_LIMIT = 55.0  # seconds
@@ -37,17 +37,17 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def check_input(folder: Path, page: Path | None) -> None:
-    """Raise ValueError for a folder without a solution, or a page that has no place."""
+    """Raise BadInput for a folder without a solution, or a page that has no place."""
     if not folder.exists():
-        raise ValueError(f"FOLDER must exist, got {folder}")
+        raise BadInput(f"FOLDER must exist, got {folder}")
     if not folder.is_dir():
-        raise ValueError(f"FOLDER must be a folder, got the file {folder}")
+        raise BadInput(f"FOLDER must be a folder, got the file {folder}")
     if not any((folder / name).is_file() for name in FILES):
-        raise ValueError(f"FOLDER must hold one of {', '.join(FILES)}, got {folder}")
+        raise BadInput(f"FOLDER must hold one of {', '.join(FILES)}, got {folder}")
     if page is not None and not page.resolve().parent.is_dir():
-        raise ValueError(f"--html must be in a folder that exists, got {page}")
+        raise BadInput(f"--html must be in a folder that exists, got {page}")
     if importlib.util.find_spec("pytest") is None:
-        raise ValueError('the checks need pytest: pip install -e ".[test]"')
+        raise BadInput('the checks need pytest: pip install -e ".[test]"')
 
 
 def main(options: argparse.Namespace) -> int:
@@ -71,16 +71,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     try:
         status, message = main(options), ""
-    except KeyboardInterrupt:
-        status, message = 130, "aborted"
-    except (SaveError, CheckError) as error:
-        if options.debug:
-            raise
-        status, message = 1, str(error)
-    except (ValueError, OSError) as error:
-        if options.debug:
-            raise
-        status, message = 2, str(error)
-    if message:
-        sys.stderr.write(f"check_solution.py: {' '.join(message.split())}\n")
-    sys.exit(status)
+    except (Exception, KeyboardInterrupt) as error:
+        status, message = describe_end(error, options.debug)
+    exit_with(status, " ".join(message.split()), "check_solution.py")

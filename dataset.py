@@ -1,7 +1,4 @@
-"""Files to tensors: the places of Europe, and Shakespeare.
-
-python dataset.py        # writes the two Shakespeare files into data/
-"""
+"""Files to tensors: the places of Europe, and Shakespeare."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-import tiny_shakespeare
-from atomic_file import write_atomic
-from tables import read_columns, refuse
+from machinery.errors import BadInput
+from machinery.files import read_text
+from machinery.tables import read_columns, require
 
 DATA_DIR = Path(__file__).parent / "data"
 DEGREES = {"long": 180.0, "lat": 90.0}  # largest absolute value of each coordinate
@@ -25,18 +22,18 @@ class EuropeDataset(Dataset):
     """Places and their countries, from a CSV file with columns long, lat, country.
 
     features (N, 2) float32 [long, lat] in degrees; labels (N,) int64. Other columns
-    (the course's unnamed index) are ignored. Raise ValueError naming file and line for
+    (the course's unnamed index) are ignored. Raise BadInput naming file and line for
     anything that is not a place, OSError for a file that cannot be read.
     """
 
     def __init__(self, csv_file: str | Path) -> None:
         table = read_columns(csv_file, ("long", "lat", "country"))
         for name, limit in DEGREES.items():
-            bad = ~(np.abs(table[name]) <= limit)  # so that nan is bad as well
-            refuse(csv_file, name, table[name], bad, f"within ±{limit:g} degrees")
+            valid = np.abs(table[name]) <= limit  # nan is not
+            require(csv_file, name, table[name], valid, f"within ±{limit:g} degrees")
         country = table["country"]
-        bad = ~((country >= 0) & (country < LARGEST_CLASS) & (country % 1 == 0))
-        refuse(csv_file, "country", country, bad, "an integer of at least 0")
+        valid = (country >= 0) & (country < LARGEST_CLASS) & (country % 1 == 0)
+        require(csv_file, "country", country, valid, "an integer of at least 0")
         features = np.stack([table["long"], table["lat"]], axis=1, dtype=np.float32)
         self.features = torch.from_numpy(features)
         self.labels = torch.from_numpy(country.astype(np.int64))
@@ -60,17 +57,17 @@ class Standardization:
     std: Tensor
 
     @classmethod
-    def of(cls, features: Tensor) -> "Standardization":
-        """Measure (N, D) features; raise ValueError where a coordinate never varies."""
+    def fit(cls, features: Tensor) -> "Standardization":
+        """Measure (N, D) features; raise BadInput where a coordinate never varies."""
         std = features.double().std(0, correction=0)
         if not (std > 0).all():
-            raise ValueError(f"every coordinate must vary, got std {std.tolist()}")
+            raise BadInput(f"every coordinate must vary, got std {std.tolist()}")
         return cls(features.double().mean(0).float(), std.float())
 
-    def apply(self, features: Tensor) -> Tensor:
+    def transform(self, features: Tensor) -> Tensor:
         return (features - self.mean.to(features)) / self.std.to(features)
 
-    def undo(self, features: Tensor) -> Tensor:
+    def inverse_transform(self, features: Tensor) -> Tensor:
         return features * self.std.to(features) + self.mean.to(features)
 
 
@@ -89,7 +86,7 @@ def load_europe(data_dir: str | Path) -> tuple[EuropeDataset, EuropeDataset]:
     )
     unknown = sorted(set(test.labels.tolist()) - set(train.labels.tolist()))
     if unknown:
-        raise ValueError(
+        raise BadInput(
             f"{Path(data_dir) / 'test.csv'}: country {unknown[0]} is not in train.csv"
         )
     return train, test
@@ -106,12 +103,12 @@ class Vocabulary:
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Raise ValueError for a character that is not in the vocabulary."""
+        """Raise BadInput for a character that is not in the vocabulary."""
         try:
             return [self._id[character] for character in text]
         except KeyError:
             unknown = next(c for c in text if c not in self._id)
-            raise ValueError(
+            raise BadInput(
                 f"{unknown!r} is not in the vocabulary "
                 f"({len(self)} characters: {self.characters!r})"
             ) from None
@@ -128,14 +125,14 @@ class Vocabulary:
 class ShakespeareDataset(Dataset):
     """Every window of block_size characters, and the same window one character later.
 
-    Raise ValueError when the text is shorter than one window and one character.
+    Raise BadInput when the text is shorter than one window and one character.
     """
 
     def __init__(
         self, text: str, block_size: int, encoder: Callable[[str], list[int]]
     ) -> None:
         if len(text) <= block_size:
-            raise ValueError(
+            raise BadInput(
                 f"the text has {len(text)} characters; "
                 f"block_size {block_size} needs at least {block_size + 1}"
             )
@@ -161,7 +158,7 @@ class ShakespeareDataset(Dataset):
 class DataHandler:
     """The two splits of a text; the vocabulary is the training text's, sorted.
 
-    Raise ValueError for a file that is not text, is too short for block_size, or tests
+    Raise BadInput for a file that is not text, is too short for block_size, or tests
     with characters that training lacks; OSError for one that cannot be read.
     """
 
@@ -172,7 +169,7 @@ class DataHandler:
         block_size: int = 10,
     ) -> None:
         if block_size < 1:
-            raise ValueError(f"block_size must be at least 1, got {block_size}")
+            raise BadInput(f"block_size must be at least 1, got {block_size}")
         self.block_size = block_size
         self.files = {"train": train_filename, "test": test_filename}
         self.text = {
@@ -185,7 +182,7 @@ class DataHandler:
             set(self.text.get("test", "")) - set(self.vocabulary.characters)
         )
         if unknown:
-            raise ValueError(
+            raise BadInput(
                 f"{test_filename} has characters that {train_filename} lacks: "
                 + ", ".join(map(repr, unknown))
             )
@@ -194,48 +191,10 @@ class DataHandler:
         return len(self.vocabulary)
 
     def get_dataset(self, split: str) -> ShakespeareDataset:
-        """Return the windows of "train" or "test"; ValueError where there is none."""
+        """Return the windows of "train" or "test"; BadInput where there is none."""
         if split not in self.text:
-            raise ValueError(f"there is no {split!r} text, only {', '.join(self.text)}")
+            raise BadInput(f"there is no {split!r} text, only {', '.join(self.text)}")
         try:
             return ShakespeareDataset(self.text[split], self.block_size, self.encoder)
-        except ValueError as error:
-            raise ValueError(f"{self.files[split]}: {error}") from None
-
-
-def read_text(path: str | Path) -> str:
-    """Return a UTF-8 file's text without byte-order mark, lines ending in newlines."""
-    data = Path(path).read_bytes()
-    try:
-        text = data.decode("utf-8").removeprefix("\ufeff")  # a byte-order mark
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 at byte {error.start}") from None
-    if b"\0" in data:
-        raise ValueError(f"{path} is not text: it has a NUL at byte {data.index(0)}")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-SHAKESPEARE = ("train_shakespeare.txt", "test_shakespeare.txt")
-
-
-def shakespeare_files(data_dir: str | Path | None = None) -> tuple[Path, Path]:
-    """Return the paths of the training and the test text.
-
-    The built-in folder is filled at first use, and again when its files have changed; a
-    folder of one's own is used as it is.
-    """
-    if data_dir is not None:
-        train, test = (Path(data_dir) / name for name in SHAKESPEARE)
-        return train, test
-    paths = train, test = tuple(DATA_DIR / name for name in SHAKESPEARE)
-    if not all(path.exists() for path in paths) or not tiny_shakespeare.is_split(
-        train.read_bytes(), test.read_bytes()
-    ):
-        texts = tiny_shakespeare.split(tiny_shakespeare.tiny_shakespeare())
-        for path, text in zip(paths, texts, strict=True):
-            write_atomic(path, text.encode())
-    return train, test
-
-
-if __name__ == "__main__":
-    print("wrote", *shakespeare_files(), sep="\n  ")
+        except BadInput as error:
+            raise BadInput(f"{self.files[split]}: {error}") from None

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-import cli
-import gpt_runs
-from cli import option
 from dataset import Vocabulary
-from training import pick_device
+from gpt import runs as gpt_runs
+from machinery import cli, progress
+from machinery.cli import option
+from machinery.errors import BadInput
+from machinery.process import pick_device
 from transformer import GPT, generate
 
 
@@ -57,7 +58,7 @@ def main(config: Config) -> None:
         if config.n_samples > 1:
             print(f"--- sample {i + 1} ---")
         print(config.prompt, end="", flush=True)
-        for token in cli.stoppable(
+        for token in progress.stoppable(
             generate(
                 model, idx, config.length, config.temperature,
                 config.top_k, config.top_p, generator,
@@ -74,7 +75,7 @@ def load(config: Config) -> tuple[GPT, Vocabulary]:
         preprocessing = {"vocabulary": vocabulary.characters}
         return gpt_runs.build_model(asdict(defaults), preprocessing).eval(), vocabulary
     if not Path(config.checkpoint).exists():
-        raise ValueError(
+        raise BadInput(
             f"{config.checkpoint} does not exist; python train_gpt.py makes one, "
             "and --untrained samples without"
         )

@@ -16,13 +16,13 @@ from torch import distributed as dist
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-import checkpoint
-import cli
-from cli import Progress, option
-from process import keep_memory, seconds_since_start
-from run_folder import RunFolder, versions
-from tiny_shakespeare import TEST_START, tiny_shakespeare
-from training import pick_device
+from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
+from machinery import checkpoint, cli, progress
+from machinery.cli import option
+from machinery.errors import BadInput, Diverged
+from machinery.process import keep_memory, pick_device, seconds_since_start
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder, versions
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def join(config: Config, batch_size: int) -> tuple[int, int, torch.device]:
     device = pick_device(config.device)
     world = int(os.environ.get("WORLD_SIZE", 1))
     if batch_size % world:
-        raise ValueError(f"{world} processes cannot share {batch_size} windows equally")
+        raise BadInput(f"{world} processes cannot share {batch_size} windows equally")
     if world == 1:
         return 0, 1, device
     if device.type == "cuda":
@@ -269,8 +269,8 @@ def lead(
     """
     due = math.ceil(recipe.steps / 10)
     rows, losses = [], []
-    with Progress(recipe.steps) as progress:
-        for step, loss in enumerate(progress.watch(steps), 1):
+    with Progress(recipe.steps) as bar:
+        for step, loss in enumerate(bar.watch(steps), 1):
             losses.append(loss)
             if step < min(due, recipe.steps):
                 continue
@@ -278,11 +278,11 @@ def lead(
             row = {"step": step, "train_loss": torch.stack(losses).mean().item()}
             row["val_loss"] = evaluate(model, validation, recipe.block_size)
             if not math.isfinite(sum(row.values())):
-                raise FloatingPointError(f"a loss is not finite any more: {row}")
+                raise Diverged(f"a loss is not finite any more: {row}")
             losses.clear()
             rows.append(row | {"seconds": seconds_since_start()})
             folder.write_csv("metrics.csv", [{k: r[k] for k in row} for r in rows])
-            progress.print(*(f"{name} {x:.5g} " for name, x in rows[-1].items()))
+            bar.print(*(f"{name} {x:.5g} " for name, x in rows[-1].items()))
     return rows
 
 
@@ -326,7 +326,7 @@ def main(config: Config) -> None:
             folder.write("model.pt", data)
             write_summary(folder, saved, rows)
     else:
-        for _ in cli.stoppable(steps):
+        for _ in progress.stoppable(steps):
             pass
     if world > 1:
         dist.destroy_process_group()

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-import cli
-import fast_gmm
-import mixture_experiment as experiment
-import mixture_runs
-import plots
-from cli import Progress, option
+from machinery import cli
+from machinery.cli import option
+from machinery.plotting import animate
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder
+from machinery.training import in_chunks
 from mixture_models import GMM
-from mixture_runs import Kind, Places, Run, Trainer, mean_log_likelihood
-from run_folder import RunFolder
-from training import in_chunks
+from mixtures import fast_gmm, plots
+from mixtures import questions as experiment
+from mixtures import runs as mixture_runs
+from mixtures.runs import Kind, Places, Run, Trainer, mean_log_likelihood
 
 KIND = Kind(
     GMM, "means", mean_log_likelihood, {"log_likelihood": mixture_runs.MEAN_LABEL}
@@ -139,13 +140,13 @@ def draw_forming(runs: tuple[Run, ...], places: Places) -> bytes:
             shapes = [ellipses(model, places) for model in models]
             yield plots.forming_frame(region, titles, densities, shapes, top)
 
-    return plots.animate(frames(), milliseconds=120, hold=3000)
+    return animate(frames(), milliseconds=120, hold=3000)
 
 
 def ellipses(model: GMM, places: Places) -> plots.Ellipses:
     scale = places.standardization
     sigmas = (0.5 * model.log_variances).exp() * scale.std
-    means = scale.undo(model.means)
+    means = scale.inverse_transform(model.means)
     return plots.Ellipses(means.detach().numpy(), sigmas.detach().numpy())
 
 

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-import cli
-import gpt_plots
-import gpt_runs
-from cli import Interrupted, Progress
-from gpt_runs import Config, Run, Text
-from gpt_samples import as_markdown, judge, sentences
-from ngram import NgramLosses, ngram_losses
-from run_folder import RunFolder, versions
+from gpt import plots as gpt_plots
+from gpt import runs as gpt_runs
+from gpt.runs import Config, Run, Text
+from gpt.samples import as_markdown, judge, sentences
+from machinery import cli
+from machinery.errors import Diverged, Interrupted
+from machinery.ngram import NgramLosses, ngram_losses
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder, versions
 from transformer import attention_weights, next_token_distribution
 
 NGRAM_CONTEXT = 10  # characters, as many as the exercise's model sees
@@ -39,7 +40,7 @@ def main(config: Config) -> None:
             run = gpt_runs.start(config, text)
         try:
             train(run, folder)
-        except (Interrupted, FloatingPointError):
+        except (Interrupted, Diverged):
             draw_curves(run, folder, baselines={})
             raise
         baselines = count_baselines(text, config.block_size)

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import cli
-import mixture_experiment as experiment
-import mixture_runs
-import plots
-import soft_umm
-from cli import Progress, option
+from machinery import cli
+from machinery.cli import option
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder
+from machinery.training import in_chunks
 from mixture_models import OUTSIDE, UMM
-from mixture_runs import Kind, Places, Run, Trainer
-from run_folder import RunFolder
-from training import in_chunks
+from mixtures import plots, soft_umm
+from mixtures import questions as experiment
+from mixtures import runs as mixture_runs
+from mixtures.runs import Kind, Places, Run, Trainer
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-import gpt_runs
 import transformer
-from gpt_runs import Config, Run, Text, evaluate
-from gpt_samples import sentences
-from training import fit, seed_epoch
+from gpt import runs as gpt_runs
+from gpt.runs import Config, Run, Text, evaluate
+from gpt.samples import sentences
+from machinery.training import fit, seed_epoch
 from transformer import GPT, CausalSelfAttention, next_token_loss
 
 

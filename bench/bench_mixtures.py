@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import train_gmm
 import train_umm
+from machinery.training import fit, in_chunks, seed_epoch, shuffled
 from mixture_models import GMM, OUTSIDE, UMM, MixtureModel
-from mixture_runs import Config, load_places
-from training import fit, in_chunks, seed_epoch, shuffled
+from mixtures.runs import Config, load_places
 
 
 def plain_log_likelihood(gmm: GMM, x: torch.Tensor) -> torch.Tensor:

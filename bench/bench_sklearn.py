@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from fast_gmm import EPOCHS, fit_fast
-from mixture_runs import Places, load_places
-from plots import BLUE, ORANGE
+from machinery.plotting import BLUE, ORANGE
+from machinery.training import in_chunks
+from mixtures.fast_gmm import EPOCHS, fit_fast
+from mixtures.runs import Places, load_places
 from train_gmm import Config
-from training import in_chunks
 
 OUR_EPOCHS = (2, 4, 8, EPOCHS, 30, 60)
 TOLERANCES = (1e-2, 1e-3, 3e-4, 1e-4)

@@ -30,9 +30,9 @@ from torch.nn import functional as F
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from process import seconds_since_start  # noqa: E402
+from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare  # noqa: E402
+from machinery.process import seconds_since_start  # noqa: E402
 from speedrun import evaluate, loss_of  # noqa: E402
-from tiny_shakespeare import TEST_START, tiny_shakespeare  # noqa: E402
 
 LAYERS, HEADS, WIDTH, BLOCK, BATCH, STEPS = 4, 4, 128, 64, 12, 2000
 RATE, LOWEST_RATE, WARM_UP = 1e-3, 1e-4, 100

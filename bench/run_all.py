@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from run_folder import versions
+from machinery.run_folder import versions
 
 HERE = Path(__file__).parent
 PARTS = {

@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from machinery.plotting import BLUE, ORANGE
+from machinery.training import fit, in_chunks, shuffled
 from mixture_models import GMM
-from plots import BLUE, ORANGE
-from training import fit, in_chunks, shuffled
 from transformer import GPT, next_token_loss
 
 HERE = Path(__file__).parent

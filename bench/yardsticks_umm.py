@@ -12,8 +12,8 @@ import math
 import numpy as np
 from density_tree import fit_tree, tree_log_prob
 
-import soft_umm
-from mixture_runs import load_places
+from mixtures import soft_umm
+from mixtures.runs import load_places
 from train_umm import Config
 
 

@@ -10,9 +10,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cli
-from atomic_file import write_atomic
-from cli import option
+from machinery import cli
+from machinery.cli import option
+from machinery.errors import BadInput
+from machinery.files import write_atomic
 
 SOURCE = Path(__file__).with_name("report.typ")
 COMMON = ("summary.json", "metrics.csv")
@@ -51,11 +52,11 @@ def main(config: Config) -> None:
 
 
 def build(outputs: Path) -> bytes:
-    """Return the PDF; ValueError where an output is missing or of another version."""
+    """Return the PDF; BadInput where an output is missing or of another version."""
     try:
         import typst
     except ImportError:
-        raise ValueError(
+        raise BadInput(
             'the package typst is not installed: pip install -e ".[report]"'
         ) from None
     check(outputs)
@@ -78,19 +79,19 @@ def build(outputs: Path) -> bytes:
             )
         except typst.TypstError as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(
+            raise BadInput(
                 f"{outputs} does not hold what the report needs ({reason}); "
                 "run the drivers again"
             ) from error
 
 
 def check(outputs: Path) -> None:
-    """Raise ValueError naming the first missing file and the driver that writes it."""
+    """Raise BadInput naming the first missing file and the driver that writes it."""
     for name, files in NEEDED.items():
         for file in files:
             path = outputs / name / file
             if not path.is_file():
-                raise ValueError(f"{path} is missing: run python train_{name}.py")
+                raise BadInput(f"{path} is missing: run python train_{name}.py")
 
 
 def machine() -> str:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-import cli
-from atomic_file import write_atomic
-from cli import option
-from mixture_experiment import verdict
+from machinery import cli
+from machinery.cli import option
+from machinery.errors import BadInput
+from machinery.files import write_atomic
+from mixtures.questions import verdict
 
 ROOT = Path(__file__).parents[1]
 BEGIN = "<!-- results: written by report/readme_results.py -->"
@@ -60,15 +61,15 @@ def main(config: Config) -> None:
 def read(outputs: Path, name: str) -> dict[str, Any]:
     path = outputs / name / "summary.json"
     if not path.is_file():
-        raise ValueError(f"{path} is missing: run python train_{name}.py")
+        raise BadInput(f"{path} is missing: run python train_{name}.py")
     return json.loads(path.read_text("utf-8"))
 
 
 def shrink(path: Path) -> bytes:
-    """Return a figure as a small PNG; ValueError where there is none."""
+    """Return a figure as a small PNG; BadInput where there is none."""
     if not path.is_file():
         driver = f"train_{path.parent.name}.py"
-        raise ValueError(f"{path} is missing: run python {driver}")
+        raise BadInput(f"{path} is missing: run python {driver}")
     with Image.open(path) as figure:
         height = round(figure.height * WIDTH / figure.width)
         small = figure.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
@@ -196,10 +197,10 @@ def nats(values: dict[str, float]) -> tuple[str, str]:
 
 
 def insert(readme: str, text: str) -> str:
-    """Return the README with text between its markers; ValueError without markers."""
+    """Return the README with text between its markers; BadInput without markers."""
     for marker in (BEGIN, END):
         if readme.count(marker) != 1:
-            raise ValueError(f"the README needs one line {marker}")
+            raise BadInput(f"the README needs one line {marker}")
     before, rest = readme.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"

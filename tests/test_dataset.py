@@ -10,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, blob_rows, course_csv, run_python, write_places
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from dataset import DATA_DIR, EuropeDataset, Standardization, class_means, load_europe
+from tests.helpers import ROOT, blob_rows, course_csv, run_python, write_places
 
 ROWS = [(-8.5, 41.25, 2), (24.0, 60.5, 0), (10.125, -45.0, 1)]
 longs, lats = st.floats(-180, 180), st.floats(-90, 90)
@@ -224,16 +224,16 @@ def test_any_points_are_standardised_by_the_training_statistics_and_back(train, 
     train, other = np.array(train, np.float32), np.array(other, np.float32)
     std = train.std(0, dtype=np.float64)
     assume((std > 0.1).all())  # where hardly anything varies, rounding shows
-    scale = Standardization.of(torch.from_numpy(train))
-    x = scale.apply(torch.from_numpy(other))
+    scale = Standardization.fit(torch.from_numpy(train))
+    x = scale.transform(torch.from_numpy(other))
     expected = (other - train.mean(0, dtype=np.float64)) / std
     np.testing.assert_allclose(x.numpy(), expected, rtol=1e-4, atol=2e-3)
-    np.testing.assert_allclose(scale.undo(x).numpy(), other, atol=1e-4)
+    np.testing.assert_allclose(scale.inverse_transform(x).numpy(), other, atol=1e-4)
 
 
 def test_training_points_have_mean_zero_and_deviation_one():
     features = torch.randn(1000, 2) * torch.tensor([9.0, 0.1]) + 50
-    x = Standardization.of(features).apply(features).double()
+    x = Standardization.fit(features).transform(features).double()
     assert x.mean(0).abs().max() < 1e-4
     assert x.std(0, correction=0).tolist() == pytest.approx([1, 1], abs=1e-4)
 
@@ -242,7 +242,7 @@ def test_training_points_have_mean_zero_and_deviation_one():
 def test_fault_21_a_coordinate_that_never_varies_is_refused(value):
     features = torch.stack([torch.randn(50), torch.full((50,), value)], 1)
     with pytest.raises(ValueError, match="every coordinate must vary, got std"):
-        Standardization.of(features)
+        Standardization.fit(features)
 
 
 @given(

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run_python
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logsumexp, softmax
@@ -14,8 +13,9 @@ from sklearn.mixture import GaussianMixture
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.func import functional_call
 
+from machinery.training import fit, shuffled
 from mixture_models import GMM, MixtureModel
-from training import fit, shuffled
+from tests.helpers import ROOT, run_python
 
 sizes = st.integers(1, 7)
 seeds = st.integers(0, 2**32 - 1)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-import dataset
-import tiny_shakespeare
-from dataset import DataHandler, ShakespeareDataset, Vocabulary, shakespeare_files
+from dataset import DataHandler, ShakespeareDataset, Vocabulary
+from gpt import tiny_shakespeare
+from gpt.data import shakespeare_files
 
 # what a file can hold and a reader gets back: no NUL, "\r" is read as a newline, and
 # a byte-order mark belongs to the encoding
@@ -301,7 +301,7 @@ def test_the_built_in_texts_are_written_whenever_they_are_not_right(
 ):
     whole = tiny_shakespeare.tiny_shakespeare()
     calls = []
-    monkeypatch.setattr(dataset, "DATA_DIR", tmp_path)
+    monkeypatch.setattr("gpt.data.DATA_DIR", tmp_path)
     monkeypatch.setattr(
         tiny_shakespeare, "tiny_shakespeare", lambda: calls.append(1) or whole
     )

@@ -11,8 +11,8 @@ from scipy.stats import chisquare
 from torch import nn
 from torch.nn import functional as F
 
-import checkpoint
 import transformer
+from machinery import checkpoint
 from transformer import (
     GPT,
     Block,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solution_loader import Blame, Solution, build, tensor
+from grading.loader import Blame, Solution, build, tensor
 
 FILE = "transformer.py"
 T = 8  # characters that are looked at; the layer is built for 10

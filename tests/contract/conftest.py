@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import solution_plugin
+from grading import plugin as solution_plugin
 
 
 def pytest_addoption(pluginmanager) -> None:

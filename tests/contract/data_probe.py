@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solution_loader import Blame, NotOffered, Solution, tensor
+from grading.loader import Blame, NotOffered, Solution, tensor
 
 TEXT = "to be, or not to be: that is the question\nwhether 'tis nobler\n" * 3
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solution_loader import Blame, NotOffered, Solution, plain
+from grading.loader import Blame, NotOffered, Solution, plain
 
 FILE = ("transformer.py",)
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solution_loader import Blame, Solution, build, reference, tensor
+from grading.loader import Blame, Solution, build, reference, tensor
 
 FILE = "mixture_models.py"
 NAMES = {

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from contract.attention_probe import (
+from grading.loader import Blame, NotOffered
+from tests.contract.attention_probe import (
     FILE,
     T,
     apply,
@@ -16,7 +17,6 @@ from contract.attention_probe import (
     influence,
     weights_of_equal_scores,
 )  # fmt: skip
-from solution_loader import Blame, NotOffered
 
 SECTION = "Causal self-attention"
 SHAPE = ("test_attention_shape",)

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from contract.data_probe import (
+from grading.loader import FILES, Blame, tensor
+from tests.contract.data_probe import (
     check_standardization,
     check_windows,
     europe_file,
     handler,
 )
-from solution_loader import FILES, Blame, tensor
 
 SECTION = "Data"
 FILE = "dataset.py"

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from contract.mixture_probe import (
+from grading.loader import Blame, build
+from tests.contract.mixture_probe import (
     FILE,
     LOADED,
     LOGITS,
@@ -25,7 +26,6 @@ from contract.mixture_probe import (
     parameter,
     remark_slow,
 )
-from solution_loader import Blame, build
 
 SECTION = "Gaussian mixture"
 MADE = ("test_gmm_initialisation",)

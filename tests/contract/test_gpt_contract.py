@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from contract.attention_probe import FILE, influence
-from contract.function_probe import check_accuracy, check_top_k
-from solution_loader import Blame, build, tensor
+from grading.loader import Blame, build, tensor
+from tests.contract.attention_probe import FILE, influence
+from tests.contract.function_probe import check_accuracy, check_top_k
 
 SECTION = "GPT"
 LOADED = ("test_transformer_imports",)

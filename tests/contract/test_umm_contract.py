@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from contract.mixture_probe import (
+from grading.loader import Blame, build
+from tests.contract.mixture_probe import (
     FILE,
     LOADED,
     LOGITS,
@@ -22,7 +23,6 @@ from contract.mixture_probe import (
     make,
     remark_slow,
 )
-from solution_loader import Blame, build
 
 SECTION = "Uniform mixture"
 MADE = ("test_umm_initialisation",)

@@ -1,0 +1,1 @@
+"""A small GPT-2-like model of Shakespeare's characters."""

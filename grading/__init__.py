@@ -1,0 +1,1 @@
+"""The exercise's checks on a student's own files."""

@@ -1,0 +1,1 @@
+"""What every room shares: command line, training loop, files, figures' look."""

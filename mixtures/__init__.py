@@ -1,0 +1,1 @@
+"""Gaussian and uniform mixtures of Europe's places."""

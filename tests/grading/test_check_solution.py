@@ -1,0 +1,296 @@
+"""The teacher's checker: planted mistakes, other styles, and code that does harm."""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from grading import report as solution_report
+from grading import sandbox as solution_run
+from grading.loader import build, tensor
+from grading.sandbox import Row
+from tests.helpers import ROOT, assert_one_line, run_driver, run_python
+
+PLANTED = ROOT / "tests" / "planted"
+MISTAKES = {
+    file.stem: tomllib.loads(file.read_text())
+    for file in sorted((PLANTED / "mistakes").glob("*.toml"))
+}
+STYLES = ("vectorised", "loops")
+NUMBER = re.compile(r"\d+\.?\d*")
+
+
+def plant(name: str, folder: Path) -> Path:
+    """Write the correct solution with one mistake in it."""
+    mistake = MISTAKES[name]
+    shutil.copytree(PLANTED / mistake["solution"], folder / name)
+    file = folder / name / mistake["file"]
+    text = file.read_text()
+    assert mistake["old"] in text
+    file.write_text(text.replace(mistake["old"], mistake["new"], 1))
+    return folder / name
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory) -> dict[str, list[Row]]:
+    """The rows of both correct solutions and of every mistake, in one process."""
+    folder = tmp_path_factory.mktemp("planted")
+    folders = {name: plant(name, folder) for name in MISTAKES}
+    folders |= {style: PLANTED / style for style in STYLES}
+    rows = solution_run.run(list(folders.values()), time_limit=100)
+    return {name: rows[path] for name, path in folders.items()}
+
+
+def failed(rows: list[Row]) -> dict[str, str]:
+    return {row.title: row.text for row in rows if row.outcome == "failed"}
+
+
+def numbers(sentence: str) -> list[float]:
+    return [float(number) for number in NUMBER.findall(sentence)]
+
+
+def test_the_exercise_s_usual_mistakes_are_planted():
+    assert len(MISTAKES) >= 20
+    assert len({mistake["sentence"] for mistake in MISTAKES.values()}) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_and_nothing_else_is_blamed(checked, name):
+    mistake, found = MISTAKES[name], failed(checked[name])
+    assert list(found) == [mistake["question"]]
+    sentence = found[mistake["question"]]
+    assert NUMBER.sub("#", sentence) == NUMBER.sub("#", mistake["sentence"])
+    assert numbers(sentence) == pytest.approx(
+        numbers(mistake["sentence"]), rel=0.2, abs=0.05
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MISTAKES)
+def test_what_is_left_out_for_a_mistake_says_so(checked, name):
+    for row in checked[name]:
+        if row.outcome == "skipped":
+            assert row.text.startswith(("until '", "no function"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("style", STYLES)
+def test_a_correct_solution_passes_in_either_style(checked, style):
+    assert failed(checked[style]) == {}
+    passed = [row for row in checked[style] if row.outcome == "passed"]
+    assert len(passed) >= 33
+
+
+@pytest.mark.slow
+def test_loops_are_right_but_slow_by_a_measured_factor(checked):
+    remarks = {row.title: row.remarks for row in checked["loops"] if row.remarks}
+    assert set(remarks) >= {"GMM sample", "UMM sample"}
+    for (text,) in remarks.values():
+        factor = re.fullmatch(r"\w+ is slow: it takes (\d+) times our time", text)
+        assert int(factor[1]) >= 3
+    assert not any(
+        row.remarks for row in checked["vectorised"] if "sample" in row.title
+    )
+
+
+def check(folder: Path, *flags, cwd: Path):
+    return run_driver("check_solution.py", folder, *flags, cwd=cwd)
+
+
+@pytest.mark.slow
+def test_our_own_files_pass_in_less_than_a_minute(tmp_path):
+    result = check(ROOT, "--html", "page.html", cwd=tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert "FAILED" not in result.stdout
+    assert "33 passed, 0 failed, 1 not checked" in result.stdout
+    assert int(re.search(r"in (\d+) s$", result.stdout, re.M)[1]) < 60
+    page = (tmp_path / "page.html").read_text()
+    assert "33 passed, 0 failed, 1 not checked" in page
+    assert page.count('class="passed"') == 33
+
+
+@pytest.mark.slow
+def test_a_mistake_ends_in_status_1_and_the_folder_is_left_alone(tmp_path):
+    folder = plant("log_sigma_squared", tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    result = check(folder, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "log sigma^2 where it needs log sigma" in result.stdout
+    assert "integrates to 0.31, not 1" in result.stdout
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.slow
+def test_pytest_itself_takes_a_solution(tmp_path):
+    folder = plant("mask_missing", tmp_path)
+    flags = ("-q", "-p", "no:cacheprovider", "tests/contract", f"--solution={folder}")
+    result = run_python("-m", "pytest", *flags, cwd=ROOT)
+    assert result.returncode == 1
+    assert "position 3 changes when character 7 changes" in result.stdout
+    assert "1 failed" in result.stdout.splitlines()[-1]
+
+
+HARM = {
+    "mixture_models.py": """
+        import os, shutil, torch
+        from torch import nn
+
+        class GMM(nn.Module):
+            def __init__(self, n_components):
+                super().__init__()
+                self.logits = nn.Parameter(torch.zeros(n_components))
+                self.means = nn.Parameter(torch.randn(n_components, 2))
+                self.log_variances = nn.Parameter(torch.zeros(n_components, 2))
+                shutil.rmtree(os.path.dirname(__file__), ignore_errors=True)
+
+            def forward(self, x):
+                while True:
+                    print("x" * 10_000)
+
+            def loss_function(self, log_likelihood):
+                os._exit(0)
+
+            def sample(self, n_samples):
+                return torch.zeros(10**10)
+
+            def conditional_sample(self, n_samples, label):
+                raise SystemExit
+
+        class UMM(nn.Module):
+            pass
+    """,
+    "transformer.py": """
+        import matplotlib.pyplot as plt
+        import tkinter
+        plt.plot([1, 2])
+        plt.show()
+        input("press return")
+    """,
+    "dataset.py": "class EuropeDataset:\n    def __init__(self, file)\n",
+}
+
+
+@pytest.mark.slow
+def test_harmful_code_fails_its_own_question_and_harms_nothing(tmp_path):
+    folder = write(tmp_path / "harm", HARM)
+    result = check(folder, cwd=tmp_path)
+    assert int(re.search(r"in (\d+) s$", result.stdout)[1]) < 60
+    assert (result.returncode, result.stderr) == (1, "")
+    assert len(result.stdout) < 10_000
+    said = " ".join(result.stdout.split())
+    for sentence in (
+        "number for every point takes longer than 8 seconds",
+        "negative mean the program ended itself here, with exit status 0",
+        "FAILED GMM sample needs more memory than a check may use",
+        "conditional_sample ends the program: mixture_models.py line 24: SystemExit",
+        "UMM: the parameters UMM has no __init__",
+        "dataset.py line 2 is not valid Python: expected ':'",
+    ):
+        assert sentence in said
+    assert re.search(r"importing stops: transformer.py line \d+ raises", said)
+    assert {path.name for path in folder.iterdir()} == set(HARM)
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        indent = re.match(r"\n( *)", text)
+        lines = text.replace(f"\n{indent[1]}", "\n") if indent else text
+        (folder / name).write_text(lines)
+    return folder
+
+
+EMPTY = """
+    from torch import nn
+    from dataset import EuropeDataset
+    import pandas_of_nobody
+
+    class GMM(nn.Module):
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_files_that_cannot_be_imported_get_one_sentence(tmp_path):
+    endless = (
+        'class GPT:\n    pass\n\nif __name__ != "__main__":\n    while True: pass\n'
+    )
+    files = {"mixture_models.py": EMPTY, "transformer.py": endless}
+    result = check(write(tmp_path / "broken", files), cwd=tmp_path)
+    assert result.returncode == 1
+    said = " ".join(result.stdout.split())
+    assert "mixture_models.py needs the module pandas_of_nobody, which is not" in said
+    assert "importing transformer.py takes longer than 8 seconds: what trains" in said
+    assert "no dataset.py in the folder" in said
+    assert said.count("FAILED") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["nowhere"], ["FOLDER must exist", "nowhere"]),
+        (["file.py"], ["must be a folder", "file.py"]),
+        (["."], ["must hold one of mixture_models.py, transformer.py, dataset.py"]),
+        ([], ["required: FOLDER"]),
+        (["full", "--html", "no/where.html"], ["--html", "no/where.html"]),
+        (["full", "--fast"], ["--fast"]),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, parts):
+    (tmp_path / "file.py").touch()
+    write(tmp_path / "full", {"dataset.py": ""})
+    result = run_driver("check_solution.py", *arguments, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert_one_line(result.stderr, "check_solution.py: ", *parts)
+
+
+def test_a_copy_holds_no_links_no_hidden_and_no_large_files(tmp_path):
+    source = write(tmp_path / "source", {"dataset.py": "x", ".hidden": "x"})
+    (source / ".git").mkdir()
+    (source / "data").mkdir()
+    (source / "data" / "train.csv").write_text("1")
+    (source / "link").symlink_to(tmp_path)
+    with open(source / "large", "wb") as file:
+        file.truncate(solution_run.LARGEST_FILE + 1)
+    solution_run.copy_folder(source, tmp_path / "copy")
+    found = {p.relative_to(tmp_path / "copy") for p in (tmp_path / "copy").rglob("*")}
+    assert set(map(str, found)) == {"dataset.py", "data", "data/train.csv"}
+
+
+def test_the_page_escapes_what_a_solution_says():
+    rows = [Row("GPT", "top-k sampling", "failed", "<script>", ["a & b"])]
+    page = solution_report.page("<b>", rows)
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "a &amp; b" in page
+
+
+SIZES = {"n_layer": 1, "n_head": 2, "n_embd": 3, "vocab_size": 4, "block_size": 5}
+
+
+@pytest.mark.parametrize(
+    ("constructor", "order"),
+    [
+        (lambda n_layer, n_head, n_embd, vocab_size, block_size: 0, None),
+        (lambda vocab_size, d_model, num_heads, num_layers, max_len=7: 0, None),
+        (lambda config: 0, None),
+        (lambda a, b, c, d, e: 0, None),
+    ],
+)
+def test_constructors_are_called_by_name_or_by_order(constructor, order):
+    assert build(constructor, **SIZES) == 0
+
+
+def test_names_decide_where_a_constructor_has_another_order():
+    found = build(
+        lambda vocab_size, heads, emb_dim=9: (vocab_size, heads, emb_dim), **SIZES
+    )
+    assert found == (4, 2, 3)
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], (1, 2)])
+def test_lists_and_tuples_are_numbers_too(value):
+    assert tensor(value, "it").tolist() == [1, 2]

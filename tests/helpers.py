@@ -1,0 +1,75 @@
+"""What tests share: small data folders and texts, drivers in a process of their own."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+CENTRES = np.array([[0.0, 45.0], [10.0, 50.0], [20.0, 55.0]])  # degrees, a country each
+
+
+def course_csv(rows) -> str:
+    """The course's format of (long, lat, country) rows, with its unnamed index."""
+    lines = [f"{i},{x},{y},{c}\n" for i, (x, y, c) in enumerate(rows)]
+    return ",long,lat,country\n" + "".join(lines)
+
+
+def blob_rows(n: int, seed: int) -> list[tuple[str, str, int]]:
+    """Return n places of three countries, one Gaussian blob each."""
+    country = np.arange(n) % len(CENTRES)
+    noise = np.random.default_rng(seed).normal(size=(n, 2))
+    points = CENTRES[country] + noise
+    return [
+        (f"{x:.5f}", f"{y:.5f}", int(c))
+        for (x, y), c in zip(points, country, strict=True)
+    ]
+
+
+def write_places(folder: Path, train=None, test=None) -> Path:
+    """Write train.csv and test.csv; rows default to blobs of 300 and 60 places."""
+    folder.mkdir(parents=True, exist_ok=True)
+    train = blob_rows(300, seed=1) if train is None else train
+    test = blob_rows(60, seed=2) if test is None else test
+    for split, rows in (("train", train), ("test", test)):
+        (folder / f"{split}.csv").write_text(course_csv(rows), newline="")
+    return folder
+
+
+def run_python(*arguments, cwd: Path) -> subprocess.CompletedProcess:
+    """Run a fresh interpreter on one thread, away from the repository's root."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+
+
+def run_driver(name: str, *flags, cwd: Path) -> subprocess.CompletedProcess:
+    return run_python(ROOT / name, *flags, cwd=cwd)
+
+
+def assert_one_line(stderr: str, *parts: str) -> None:
+    """The whole of stderr is one line, no traceback, that contains all parts."""
+    assert stderr.count("\n") == 1, stderr
+    assert stderr.endswith("\n")
+    assert "Traceback" not in stderr
+    for part in parts:
+        assert part in stderr
+
+
+def write_texts(folder: Path) -> tuple[Path, Path]:
+    """Write a training text of 3,000 characters and a test text of 800."""
+    draw = random.Random(0)
+    words = ["the", "cat's", "mat and", "then", "a hen", "sat", "'tis", "on it"]
+    text = "|`' the and\n"
+    while len(text) < 3800:
+        text += draw.choice(words)
+        text += draw.choice([" ", " ", ", ", ".\n"])
+    train, test = folder / "train.txt", folder / "test.txt"
+    train.write_text(text[:3000], newline="")
+    test.write_text(text[3000:3800], newline="")
+    return train, test

@@ -1,0 +1,222 @@
+"""Models to bytes and back: only what was saved, and whole."""
+
+import io
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+from machinery import checkpoint
+from machinery.checkpoint import CheckpointError
+
+CONFIG = {"n_in": 3, "n_out": 5, "rate": 0.5, "folder": None}
+SCALE = {"mean": torch.tensor([1.0, 2.0]), "vocabulary": "abc"}
+
+
+def build(config, preprocessing) -> nn.Linear:
+    return nn.Linear(config["n_in"], config["n_out"])
+
+
+@pytest.fixture
+def model() -> nn.Linear:
+    torch.manual_seed(0)
+    return build(CONFIG, SCALE)
+
+
+@pytest.fixture
+def data(model) -> bytes:
+    return checkpoint.dump(model.state_dict(), CONFIG, SCALE)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.pt"
+
+
+def saved(**changes) -> bytes:
+    """Return what torch.save makes of a checkpoint's content, changed."""
+    state = build(CONFIG, SCALE).state_dict()
+    content = {"format": 1, "config": CONFIG, "preprocessing": SCALE}
+    buffer = io.BytesIO()
+    torch.save(content | {"state_dict": state} | changes, buffer)
+    return buffer.getvalue()
+
+
+def assert_refused(path, data: bytes, match: str = r"model\.pt") -> None:
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match=match) as error:
+        checkpoint.read(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_fault_5_a_checkpoint_loads_with_weights_only(path, data, model):
+    path.write_bytes(data)
+    content = torch.load(path, weights_only=True)
+    assert content["config"] == CONFIG
+    content = checkpoint.read(path)
+    assert content["config"] == CONFIG
+    assert content["preprocessing"]["vocabulary"] == "abc"
+    assert torch.equal(content["preprocessing"]["mean"], SCALE["mean"])
+    restored = checkpoint.restore(content, build, path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(restored.state_dict()[name], tensor)
+
+
+def test_a_restored_model_computes_and_learns(path, data, model):
+    path.write_bytes(data)
+    restored = checkpoint.restore(checkpoint.read(path), build, path)
+    x = torch.randn(4, 3)
+    assert torch.equal(restored(x), model(x))
+    restored(x).sum().backward()
+    assert restored.weight.grad.abs().sum() > 0
+
+
+def test_more_than_a_model_can_be_kept(path, model):
+    path.write_bytes(checkpoint.dump(model.state_dict(), CONFIG, SCALE, epoch=7))
+    assert checkpoint.read(path)["epoch"] == 7
+
+
+def test_a_saved_model_no_longer_changes_and_is_as_small_as_its_view():
+    whole = torch.zeros(100_000)
+    data = checkpoint.dump({"weight": whole[:3]}, CONFIG, SCALE)
+    assert len(data) < 10_000
+
+
+def test_the_same_model_gives_the_same_bytes(data, model):
+    assert checkpoint.dump(model.state_dict(), CONFIG, SCALE) == data
+
+
+def test_fault_2_a_file_cut_at_any_length_is_refused(path, data):
+    for length in (*range(0, len(data), 512), len(data) - 1):
+        assert_refused(path, data[:length])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\x80\x02", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)]
+)
+def test_fault_2_what_is_no_checkpoint_is_refused(path, data):
+    assert_refused(path, data)
+
+
+def test_a_missing_checkpoint_is_an_os_error(path):
+    with pytest.raises(FileNotFoundError):
+        checkpoint.read(path)
+
+
+def test_fault_3_a_flipped_byte_in_any_record_is_named_a_checksum_mismatch(path, data):
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        records = archive.infolist()
+    for record in records:
+        # a local header is 30 bytes, the name and the extra field, whose length it has
+        at = record.header_offset
+        extra = int.from_bytes(data[at + 28 : at + 30], "little")
+        start = at + 30 + len(record.filename) + extra
+        for i in {start, start + record.file_size // 2, start + record.file_size - 1}:
+            damaged = bytearray(data)
+            damaged[i] ^= 0x10
+            assert_refused(path, damaged, "checksum mismatch in archive/")
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, trace) -> None:
+        self.trace = str(trace)
+
+    def __reduce__(self):
+        return os.mkdir, (self.trace,)
+
+
+def test_fault_4_a_bomb_does_not_go_off(path, tmp_path):
+    trace = tmp_path / "trace"
+    bomb = Bomb(trace)
+    for data in (saved(config=bomb), saved(extra=bomb), pickle.dumps(bomb)):
+        assert_refused(path, data)
+        assert not trace.exists()
+    pickle.loads(pickle.dumps(bomb))  # it was live
+    assert trace.exists()
+
+
+def test_compressed_records_are_refused(path, data):
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as archive,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as other,
+    ):
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    assert_refused(path, packed.getvalue(), "compressed")
+
+
+@pytest.mark.parametrize("key", ["format", "config", "state_dict", "preprocessing"])
+def test_a_checkpoint_without_one_of_its_parts_is_refused(path, key):
+    buffer = io.BytesIO()
+    content = torch.load(io.BytesIO(saved()), weights_only=True)
+    del content[key]
+    torch.save(content, buffer)
+    assert_refused(path, buffer.getvalue(), key)
+
+
+def test_plain_tensors_are_no_checkpoint(path):
+    buffer = io.BytesIO()
+    torch.save([torch.zeros(2)], buffer)
+    assert_refused(path, buffer.getvalue(), "no checkpoint")
+
+
+def test_another_format_is_refused_with_both_numbers(path):
+    assert_refused(path, saved(format=9), "format 9; this program reads 1")
+
+
+def restore(state_dict, config=CONFIG):
+    content = {"config": config, "preprocessing": SCALE, "state_dict": state_dict}
+    return checkpoint.restore(content, build, "model.pt")
+
+
+def test_wrong_shapes_are_named():
+    state = {"weight": torch.zeros(5, 4), "bias": torch.zeros(5)}
+    message = r"model.pt: weight should have shape \(5, 3\), found \(5, 4\)"
+    with pytest.raises(CheckpointError, match=message):
+        restore(state)
+
+
+def test_a_missing_and_a_surplus_tensor_are_named():
+    with pytest.raises(CheckpointError, match=r"bias .* \(5,\), found nothing"):
+        restore({"weight": torch.zeros(5, 3)})
+    state = dict(build(CONFIG, SCALE).state_dict(), third=torch.zeros(2))
+    with pytest.raises(CheckpointError, match=r"third .* no place, found \(2,\)"):
+        restore(state)
+
+
+def test_a_false_size_in_the_config_allocates_nothing():
+    # 4 TB of weights, if they were
+    config = CONFIG | {"n_in": 10**6, "n_out": 10**6}
+    with pytest.raises(CheckpointError, match=r"\(1000000, 1000000\)"):
+        restore({"weight": torch.zeros(5, 3), "bias": torch.zeros(10**6)}, config)
+
+
+def test_fault_3_a_flipped_byte_anywhere_is_refused_or_harmless(path, data):
+    whole = torch.load(io.BytesIO(data), weights_only=True)
+    for i in range(0, len(data), 3):
+        damaged = bytearray(data)
+        damaged[i] ^= 0x10
+        path.write_bytes(damaged)
+        try:
+            content = checkpoint.read(path)
+        except CheckpointError:
+            continue
+        for name, tensor in whole["state_dict"].items():
+            assert torch.equal(content["state_dict"][name], tensor), i
+
+
+def test_fault_3_a_record_turned_into_a_folder_is_refused(path, data):
+    # the folder bit of a record's attributes makes PyTorch leave a tensor unread
+    at = data.index(b"PK\x01\x02")
+    while at >= 0:
+        damaged = bytearray(data)
+        damaged[at + 38] ^= 0x10
+        assert_refused(path, damaged)
+        at = data.find(b"PK\x01\x02", at + 1)

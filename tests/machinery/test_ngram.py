@@ -1,0 +1,134 @@
+"""Tests of the counted baselines against a slow model made of dictionaries."""
+
+from collections import Counter
+from math import log
+
+import numpy as np
+import pytest
+
+from machinery.ngram import _losses, _number_grams, ngram_losses
+
+V = 5
+M = 4
+
+
+def sample(length, seed):
+    """Characters 0 to 3 that depend on the one before; 4 never occurs."""
+    rng = np.random.default_rng(seed)
+    text = [0]
+    while len(text) < length:
+        text.append(int((text[-1] + rng.choice(4, p=[0.1, 0.6, 0.2, 0.1])) % 4))
+    return np.array(text)
+
+
+class Oracle:
+    """Interpolated modified Kneser-Ney, one probability at a time."""
+
+    def __init__(self, train, order, vocab_size):
+        train, self.order, self.vocab_size = tuple(map(int, train)), order, vocab_size
+        grams = [
+            Counter(train[i : i + n + 1] for i in range(len(train) - n))
+            for n in range(order + 1)
+        ]
+        self.counts = [Counter(g[1:] for g in longer) for longer in grams[1:]]
+        self.counts.append(grams[order])
+        self.discounts = [self._discounts(n) for n in range(order + 1)]
+
+    def _discounts(self, n):
+        met = list(self.counts[n].values())
+        n1, n2, n3, n4 = (max(met.count(k), 1) for k in (1, 2, 3, 4))
+        d = n1 / (n1 + 2 * n2)
+        if n == 0:
+            return d, d, d
+        steps = 1 - 2 * d * n2 / n1, 2 - 3 * d * n3 / n2, 3 - 4 * d * n4 / n3
+        return [min(max(s, 0.01), k - 0.01) for k, s in enumerate(steps, 1)]
+
+    def probability(self, context, char, n=None):
+        n = min(self.order, len(context)) if n is None else n
+        if n < 0:
+            return 1 / self.vocab_size
+        history = tuple(int(c) for c in context[len(context) - n :])
+        shorter = self.probability(context, char, n - 1)
+        counts = {c: self.counts[n][(*history, c)] for c in range(self.vocab_size)}
+        if not any(counts.values()):
+            return shorter
+        given_up = {
+            c: self.discounts[n][min(k, 3) - 1] if k else 0 for c, k in counts.items()
+        }
+        kept = counts[char] - given_up[char]
+        return (kept + sum(given_up.values()) * shorter) / sum(counts.values())
+
+
+def vectorised(train, test, max_context=M):
+    text = np.concatenate([train, test])
+    orders = _number_grams(text, V, max_context)
+    return list(_losses(orders, len(train), len(text), V))
+
+
+@pytest.mark.parametrize("length", [30, 100, 400])
+def test_every_character_and_order_agrees_with_the_oracle(length):
+    train, test = sample(length, 1), sample(60, 2)
+    test[[20, 40]] = 4  # a character that training never met
+    for n, losses in enumerate(vectorised(train, test)):
+        oracle = Oracle(train, n, V)
+        slow = [
+            -log(oracle.probability(test[:t], test[t])) for t in range(n, len(test))
+        ]
+        np.testing.assert_allclose(losses, slow, rtol=1e-12)
+
+
+def test_probabilities_are_positive_and_sum_to_one():
+    train = sample(200, 3)
+    contexts = [train[50:54], np.array([1, 1, 1, 1]), np.array([4, 0, 1, 2])]
+    for context in contexts:
+        tests = [np.append(context, char) for char in range(V)]
+        p = np.exp(-np.array([[x[-1] for x in vectorised(train, t)] for t in tests]))
+        assert (p > 0).all()
+        np.testing.assert_allclose(p.sum(0), 1, rtol=1e-12)
+
+
+def test_unigram_is_the_counted_formula_when_every_character_occurs():
+    train, test = np.append(sample(300, 4), 4), sample(80, 5)
+    frequency = np.bincount(train) / len(train)
+    expected = -np.log(frequency[test]).mean()
+    assert ngram_losses(train, test, V, M).unigram == pytest.approx(expected, rel=1e-12)
+
+
+def test_windowed_loss_is_the_mean_over_every_window_and_position():
+    train, test = sample(400, 6), sample(50, 7)
+    found = ngram_losses(train, test, V, M)
+    oracles = [Oracle(train, n, V) for n in range(M + 1)]
+    slow = [
+        -log(oracles[n].probability(test[i : i + t], test[i + t]))
+        for i in range(len(test) - M)
+        for t, n in enumerate(found.orders_by_context, 1)
+    ]
+    assert found.windowed == pytest.approx(np.mean(slow), rel=1e-12)
+    assert found.best == pytest.approx(np.mean(slow[M - 1 :: M]), rel=1e-12)
+
+
+def test_orders_are_chosen_on_the_last_tenth_of_training():
+    train, test = sample(401, 8), sample(50, 9)
+    found = ngram_losses(train, test, V, M)
+    fit, held = train[:360], train[360:]
+    expected = [x[M - n :].mean() for n, x in enumerate(vectorised(fit, held))]
+    np.testing.assert_allclose(found.heldout, expected, rtol=1e-12)
+    best = [int(np.argmin(expected[: t + 1])) for t in range(1, M + 1)]
+    assert list(found.orders_by_context) == best
+    assert ngram_losses(train, sample(70, 10), V, M).heldout == found.heldout
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "max_context"),
+    [
+        (sample(40, 1), sample(40, 1), 4),
+        (sample(100, 1), sample(4, 1), 4),
+        (sample(100, 1), sample(40, 1), 0),
+        (sample(100, 1), np.full(40, V), 4),
+        (sample(100, 1), np.full(40, -1), 4),
+        (sample(100, 1), sample(40, 1) / 2, 4),
+    ],
+)
+def test_unusable_arguments_are_refused(train, test, max_context):
+    with pytest.raises(ValueError, match="max_context|integers"):
+        ngram_losses(train, test, V, max_context)

@@ -1,0 +1,228 @@
+"""The training loop: exact continuation, every row once, and finite or an error."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from machinery.errors import Diverged
+from machinery.optimizers import FlatAdam
+from machinery.process import pick_device
+from machinery.training import fit, in_chunks, shuffled
+
+EPOCHS = 5
+
+
+def make_model() -> nn.Sequential:
+    """A model whose training also draws from torch's global generator."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def squares(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return (model(x) - x.sum(1, keepdim=True)).square().mean()
+
+
+DATA = torch.randn(50, 2, generator=torch.Generator().manual_seed(3))
+
+
+def training(model, optimizer, epochs, seed=1):
+    return fit(model, squares, shuffled(DATA, 16), optimizer, epochs, seed)
+
+
+def trained(seed: int = 1) -> tuple[dict, list[torch.Tensor]]:
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    losses = [loss for _, loss in training(model, optimizer, range(EPOCHS), seed)]
+    return model.state_dict(), losses
+
+
+def equal(one: dict, other: dict) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one | other)
+
+
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 50), seed=st.integers(0, 99))
+def test_an_epoch_visits_every_row_once(n, batch_size, seed):
+    data = torch.arange(n).float()[:, None]
+    batches = list(shuffled(data, batch_size)(torch.Generator().manual_seed(seed)))
+    assert [len(batch) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    assert len(batches) == -(-n // batch_size)
+    assert sorted(torch.cat(batches).flatten().tolist()) == list(range(n))
+
+
+def test_fit_sees_every_row_once_per_epoch_in_a_new_order():
+    data = torch.arange(30.0)[:, None]
+    model, seen, orders = nn.Linear(1, 1), [], []
+
+    def loss(model, x):
+        seen.extend(x.flatten().tolist())
+        return model(x).square().mean()
+
+    optimizer = torch.optim.SGD(model.parameters(), 1e-6)
+    for epoch, losses in fit(model, loss, shuffled(data, 8), optimizer, range(3), 0):
+        assert epoch == len(orders)
+        assert losses.shape == (4,)
+        orders.append(tuple(seen))
+        seen.clear()
+    assert all(sorted(order) == list(range(30)) for order in orders)
+    assert len(set(orders)) == 3
+
+
+def test_a_step_follows_the_gradient_of_its_own_batch():
+    # one weight w, loss (w - x)^2, SGD 0.25 from w = 0: w becomes the mean of w and x
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.zero_()
+    optimizer = torch.optim.SGD(model.parameters(), 0.25)
+    batches = [torch.tensor(4.0), torch.tensor(8.0)]
+    run = fit(
+        model, lambda m, x: (m.weight - x).square().sum(), lambda _: batches,
+        optimizer, [1], seed=0,
+    )  # fmt: skip
+    _, losses = next(run)
+    assert losses.tolist() == [16.0, 36.0]
+    assert model.weight.item() == 5.0
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    assert equal(trained(1)[0], trained(1)[0])
+    assert not equal(trained(1)[0], trained(2)[0])
+
+
+@pytest.mark.parametrize("k", range(EPOCHS + 1))
+def test_a_run_continued_after_k_epochs_equals_the_uninterrupted_one(k):
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    losses = [loss for _, loss in training(model, optimizer, range(k))]
+    saved = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    torch.manual_seed(987)
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    model.load_state_dict(saved[0])
+    optimizer.load_state_dict(saved[1])
+    losses += [loss for _, loss in training(model, optimizer, range(k, EPOCHS))]
+    weights, whole = trained()
+    assert equal(model.state_dict(), weights)
+    assert torch.equal(torch.cat(losses), torch.cat(whole))
+
+
+def test_evaluating_and_drawing_between_epochs_changes_nothing():
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in training(model, optimizer, range(EPOCHS)):
+        model.eval()
+        torch.rand(17)
+        in_chunks(model, DATA)
+    assert equal(model.state_dict(), trained()[0])
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_fault_22_a_loss_that_is_not_finite_names_epoch_and_step(value):
+    model = nn.Linear(1, 1)
+    data = [torch.zeros(1, 1), torch.full((1, 1), float(value)), torch.zeros(1, 1)]
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    run = fit(
+        model, lambda model, x: x.sum() + 0 * model.bias.sum(),
+        lambda _: data, optimizer, [7], 0,
+    )  # fmt: skip
+    with pytest.raises(Diverged, match=rf"{value} at epoch 7, step 2;"):
+        next(run)
+
+
+def test_fault_22_a_last_update_that_is_not_finite_is_an_error_too():
+    # the slope of a square root at 0 is infinite while its value is not
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.zero_()
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    run = fit(
+        model, lambda model, _: model.weight.sqrt().sum(),
+        lambda _: [None], optimizer, [3], 0,
+    )  # fmt: skip
+    with pytest.raises(Diverged, match=r"weight .* epoch 3, step 1;"):
+        next(run)
+
+
+@given(n=st.integers(1, 30), size=st.integers(1, 40))
+def test_in_chunks_equals_the_whole(n, size):
+    data, weight = torch.randn(n, 3), torch.ones(3, requires_grad=True)
+    lengths = []
+
+    def function(x):
+        lengths.append(len(x))
+        return x @ weight
+
+    result = in_chunks(function, data, size)
+    torch.testing.assert_close(result, function(data).detach())
+    assert not result.requires_grad
+    assert max(lengths[:-1]) <= size
+
+
+def test_the_processor_is_always_there():
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_an_absent_device_is_refused(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    message = f"--device {name} is not available; this machine has cpu"
+    with pytest.raises(ValueError, match=message):
+        pick_device(name)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"),
+    [
+        (False, False, "cpu"),
+        (False, True, "mps"),
+        (True, False, "cuda"),
+        (True, True, "cuda"),
+    ],
+)
+def test_auto_picks_the_best_device(cuda, mps, best, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert pick_device("auto").type == best
+
+
+def test_flat_adam_is_adam():
+    weights = []
+    for make in (FlatAdam, torch.optim.Adam):
+        model = make_model()
+        optimizer = make(model.parameters(), 0.01)
+        losses = [loss for _, loss in training(model, optimizer, range(EPOCHS))]
+        weights.append([*model.parameters(), *losses])
+    for flat, plain in zip(*weights, strict=True):
+        torch.testing.assert_close(flat, plain, rtol=1e-6, atol=1e-7)
+
+
+def test_flat_adam_goes_on_from_its_state_exactly():
+    def epochs(model, optimizer, numbers):
+        list(training(model, optimizer, numbers))
+        return copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+
+    model = make_model()
+    whole, _ = epochs(model, FlatAdam(model.parameters(), 0.01), range(4))
+    model = make_model()
+    half, state = epochs(model, FlatAdam(model.parameters(), 0.01), range(2))
+    model = make_model()
+    optimizer = FlatAdam(model.parameters(), 0.01)
+    model.load_state_dict(half)
+    optimizer.load_state_dict(state)
+    rest, _ = epochs(model, optimizer, range(2, 4))
+    assert equal(rest, whole)
+    assert not equal(half, whole)
+
+
+def test_flat_adam_keeps_a_shared_weight_shared():
+    layers = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+    layers[1].weight = layers[0].weight
+    model = nn.Sequential(*layers)
+    optimizer = FlatAdam(model.parameters(), 0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert layers[1].weight is layers[0].weight
+    assert optimizer.vector.numel() == 9
+    assert torch.equal(layers[0].weight.flatten(), optimizer.vector)
