@@ -116,10 +116,12 @@ class Vocabulary:
     def decode(self, ids: Iterable[int]) -> str:
         return "".join(self.characters[i] for i in ids)
 
-    @property
-    def beginning(self) -> str:
-        """What an empty prompt stands for: a new line, where there are lines."""
-        return "\n" if "\n" in self._id else self.characters[0]
+    def encode_prompt(self, prompt: str) -> list[int]:
+        """Return the ids of a prompt, at least one.
+
+        An empty one is a new line or, where there are none, the first character.
+        """
+        return self.encode(prompt or ("\n" if "\n" in self._id else self.characters[0]))
 
 
 class ShakespeareDataset(Dataset):

@@ -1,15 +1,63 @@
-"""Tiny Shakespeare as the exercise's two files.
+"""Two texts as windows of characters; Tiny Shakespeare as the exercise's two files.
 
 python -m gpt.data        # writes the two files into data/
 """
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
-from dataset import DATA_DIR
+import torch
+from torch import Tensor
+
+from dataset import DATA_DIR, DataHandler, ShakespeareDataset, Vocabulary
 from gpt import tiny_shakespeare
+from gpt.config import Config
 from machinery.files import write_atomic
 
 SHAKESPEARE = ("train_shakespeare.txt", "test_shakespeare.txt")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Both splits as windows, and the fixed windows (M, block_size + 1) of each."""
+
+    handler: DataHandler
+    train: ShakespeareDataset
+    test: ShakespeareDataset
+    fixed: dict[str, Tensor]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.handler.vocabulary
+
+    @property
+    def preprocessing(self) -> dict[str, str]:
+        """What a saved model needs to read text as this corpus does."""
+        return {"vocabulary": self.vocabulary.characters}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the two texts, which a checkpoint remembers."""
+        both = "\0".join(self.handler.text.values())
+        return hashlib.sha256(both.encode()).hexdigest()
+
+
+def load_corpus(config: Config) -> Corpus:
+    """Read and check both splits; BadInput for a text that cannot be used."""
+    if config.train_text:
+        files = config.train_text, config.test_text
+    else:
+        files = shakespeare_files(config.data_dir)
+    handler = DataHandler(*files, config.block_size)
+    train, test = handler.get_dataset("train"), handler.get_dataset("test")
+    handler.encoder(config.prompt)  # refuse an unknown character before any training
+    generator = torch.Generator().manual_seed(config.seed)
+    fixed = {}
+    for split, data in (("train", train), ("test", test)):
+        order = torch.randperm(len(data), generator=generator)
+        fixed[split] = data.windows(order[: config.test_windows])
+    return Corpus(handler, train, test, fixed)
 
 
 def shakespeare_files(data_dir: str | Path | None = None) -> tuple[Path, Path]:

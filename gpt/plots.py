@@ -49,7 +49,7 @@ def learning_curves(
 
 
 def step_losses(losses: Sequence[float], steps_per_epoch: int) -> Figure:
-    """The training loss of every step, and its mean over each hundredth of an epoch."""
+    """The training loss of every step, and its mean over each twentieth of an epoch."""
     figure = Figure(figsize=(8, 4), layout="constrained", dpi=130)
     axes = figure.subplots()
     losses = np.asarray(losses)
@@ -67,7 +67,7 @@ def step_losses(losses: Sequence[float], steps_per_epoch: int) -> Figure:
     return figure
 
 
-def compare_sampling(judged: dict[str, dict[str, float]]) -> Figure:
+def compare_sampling(sampling: dict[str, dict[str, float]]) -> Figure:
     """Three measures of the sentences of each kind of sampling."""
     figure = Figure(figsize=(WIDTH, 2.5), layout="constrained", dpi=130)
     panels = figure.subplots(1, 3)
@@ -77,8 +77,8 @@ def compare_sampling(judged: dict[str, dict[str, float]]) -> Figure:
         ("log_likelihood", "mean log-likelihood\n(nats per character)", "{:.3f}"),
     )
     for axes, (name, label, form) in zip(panels, measures, strict=True):
-        values = [j[name] for j in judged.values()]
-        bars = axes.bar(list(judged), values, color=[BLUE, ORANGE], width=0.6)
+        values = [measured[name] for measured in sampling.values()]
+        bars = axes.bar(list(sampling), values, color=[BLUE, ORANGE], width=0.6)
         axes.bar_label(bars, [form.format(v) for v in values], padding=2)
         axes.set_ylabel(label)
         axes.margins(y=0.15)
@@ -114,15 +114,15 @@ def next_character(
     axes = figure.subplots()
     order = np.argsort(-full, kind="stable")
     shown = [{"\n": "⏎", " ": "␣"}.get(characters[i], characters[i]) for i in order]
-    place = np.arange(len(order))
+    rank = np.arange(len(order))
     k = np.count_nonzero(kept)
     rest = 1 - full[kept > 0].sum()
-    axes.bar(place - 0.2, full[order], 0.4, color=BLUE, label="all characters")
+    axes.bar(rank - 0.2, full[order], 0.4, color=BLUE, label="all characters")
     axes.bar(
-        place + 0.2, kept[order], 0.4, color=ORANGE, hatch="////", edgecolor="white",
+        rank + 0.2, kept[order], 0.4, color=ORANGE, hatch="////", edgecolor="white",
         label=f"top {k}, rescaled to sum to one; the others had {rest:.1%} together",
     )  # fmt: skip
-    axes.set_xticks(place, shown, size=8)
+    axes.set_xticks(rank, shown, size=8)
     axes.set_xlim(-1, len(order))
     axes.set(
         # a dollar would begin a formula

@@ -1,128 +1,80 @@
-"""The character GPT's text, model, training and evaluation: what its drivers share."""
+"""Training and evaluating the character GPT; files that a run goes on from."""
 
-import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dataset import DataHandler, ShakespeareDataset, Vocabulary
-from gpt.data import shakespeare_files
-from machinery import checkpoint, cli
-from machinery.cli import option
-from machinery.errors import BadInput, Diverged
+from dataset import Vocabulary
+from gpt import snapshots
+from gpt.config import MAY_CHANGE, Config
+from gpt.data import Corpus
+from machinery import checkpoint
+from machinery.errors import Diverged
 from machinery.optimizers import FlatAdam
-from machinery.process import pick_device
 from machinery.progress import Progress
 from machinery.training import fit, in_chunks
 from transformer import GPT, next_token_loss
 
 EVALUATION_BATCH = 500  # windows; more of them no longer fit a processor's cache
+RESUME_PARTS = {
+    "optimizer": dict,
+    "epoch": int,
+    "data_hash": str,
+    "metrics": list,
+    "step_losses": list,
+    "samples": list,
+}  # what checkpoint.pt has besides model.pt's parts
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of train_gpt.py; the defaults are the exercise's."""
+@dataclass
+class Run:
+    """One training: all that it has produced, and all that it needs to go on."""
 
-    data_dir: str | None = option(
-        None,
-        "folder with train_shakespeare.txt and test_shakespeare.txt; "
-        "none: Tiny Shakespeare",
-    )
-    train_text: str | None = option(None, "any text file to train on")
-    test_text: str | None = option(
-        None, "the text file to test on; goes with the other"
-    )
-    output_dir: str = option("outputs/gpt", "folder for figures, numbers and model")
-    block_size: int = option(10, "characters that the model sees", at_least=1)
-    n_layer: int = option(3, "transformer blocks", at_least=1)
-    n_head: int = option(3, "attention heads", at_least=1)
-    n_embd: int = option(48, "channels, a multiple of the heads", at_least=1)
-    dropout: float = option(
-        0.0, "share of activations dropped in training", at_least=0, below=1
-    )
-    tie_weights: bool = option(False, "one matrix for embedding and head, as GPT-2 has")
-    learning_rate: float = option(3e-4, "Adam step size", above=0)
-    batch_size: int = option(64, "windows per step", at_least=1, at_most=2**31)
-    epochs: int = option(10, "epochs", at_least=1)
-    epoch_windows: int = option(
-        100_000, "windows per epoch, drawn with replacement", at_least=1
-    )
-    test_windows: int = option(
-        10_000, "fixed windows of each split to evaluate on", at_least=1
-    )
-    prompt: str = option("the ", "what the sampled sentences start with")
-    sample_length: int = option(30, "characters after the prompt", at_least=1)
-    n_sentences: int = option(3, "sentences of each kind after an epoch", at_least=1)
-    n_judged: int = option(1000, "sentences of each kind that are judged", at_least=1)
-    top_k: int = option(5, "characters that top-k sampling keeps", at_least=1)
-    seed: int = option(42, "seed of everything random", at_least=0, at_most=2**32 - 1)
-    device: str = option(
-        "cpu", "where to train", choices=("cpu", "cuda", "mps", "auto")
-    )
-    threads: int | None = option(
-        None, "processor threads; none: one a core", at_least=1
-    )
-    resume: bool = option(False, "go on from checkpoint.pt in the output folder")
-
-    def __post_init__(self) -> None:
-        cli.check(self)
-        if self.n_embd % self.n_head:
-            raise BadInput(
-                f"--n-embd must be a multiple of --n-head, "
-                f"got {self.n_embd} and {self.n_head}"
-            )
-        if (self.train_text is None) != (self.test_text is None):
-            raise BadInput("--train-text and --test-text go together")
-        if self.train_text and self.data_dir:
-            raise BadInput("--data-dir and --train-text exclude each other")
-
-
-# options that a continued run may change: they change no weight of any epoch
-FREE = {
-    "epochs", "output_dir", "resume", "data_dir", "train_text", "test_text", "threads",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Text:
-    """Both splits as windows, and the fixed windows (M, block_size + 1) of each."""
-
-    handler: DataHandler
-    train: ShakespeareDataset
-    test: ShakespeareDataset
-    fixed: dict[str, Tensor]
+    config: Config
+    corpus: Corpus
+    device: torch.device
+    model: GPT
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)  # from epoch 0
+    step_losses: list[float] = field(default_factory=list)
+    samples: list[dict[str, list[str]]] = field(default_factory=list)  # from epoch 1
+    snapshots: list[dict[str, Any]] = field(default_factory=list)  # from epoch 0
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        return self.handler.vocabulary
+    def prompt(self) -> Tensor:
+        """The ids (T,) that sampled sentences start with."""
+        ids = self.corpus.vocabulary.encode_prompt(self.config.prompt)
+        return torch.tensor(ids, device=self.device)
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the two texts, that a checkpoint remembers."""
-        both = "\0".join(self.handler.text.values())
-        return hashlib.sha256(both.encode()).hexdigest()
+    def files(self) -> dict[str, bytes]:
+        """Return the files of this epoch, in the order in which they are to be written.
 
-
-def load_text(config: Config) -> Text:
-    """Read and check both splits; BadInput for a text that cannot be used."""
-    if config.train_text:
-        files = config.train_text, config.test_text
-    else:
-        files = shakespeare_files(config.data_dir)
-    handler = DataHandler(*files, config.block_size)
-    train, test = handler.get_dataset("train"), handler.get_dataset("test")
-    handler.encoder(config.prompt)  # refuse an unknown character before any training
-    generator = torch.Generator().manual_seed(config.seed)
-    fixed = {}
-    for split, data in (("train", train), ("test", test)):
-        order = torch.randperm(len(data), generator=generator)
-        fixed[split] = data.windows(order[: config.test_windows])
-    return Text(handler, train, test, fixed)
+        model.pt is what sampling needs; snapshots.pt has earlier epochs' weights too;
+        checkpoint.pt, what going on needs, says that the others are there.
+        """
+        # whether a run was continued is no part of its model
+        options = asdict(replace(self.config, resume=False))
+        saved = self.model.state_dict(), options, self.corpus.preprocessing
+        return {
+            "snapshots.pt": checkpoint.dump(*saved, snapshots=self.snapshots),
+            "model.pt": checkpoint.dump(*saved),
+            "checkpoint.pt": checkpoint.dump(
+                *saved,
+                optimizer=self.optimizer.state_dict(),
+                epoch=self.epoch,
+                data_hash=self.corpus.digest,
+                metrics=self.rows,
+                step_losses=self.step_losses,
+                samples=self.samples,
+            ),
+        }
 
 
 def build_model(config: dict, preprocessing: dict) -> GPT:
@@ -138,15 +90,14 @@ def build_model(config: dict, preprocessing: dict) -> GPT:
     )
 
 
-def load_gpt(path: str | Path) -> tuple[GPT, Vocabulary]:
+def load(path: str | Path) -> tuple[GPT, Vocabulary]:
     """Return a saved model, ready to generate, and its vocabulary.
 
     Raise checkpoint.CheckpointError when the file is not a saved GPT.
     """
     content = checkpoint.read(path)
-    return restore(content, path).eval(), Vocabulary(
-        content["preprocessing"]["vocabulary"]
-    )
+    vocabulary = Vocabulary(content["preprocessing"]["vocabulary"])
+    return restore(content, path).eval(), vocabulary
 
 
 def restore(content: dict, path: str | Path) -> GPT:
@@ -163,142 +114,71 @@ def restore(content: dict, path: str | Path) -> GPT:
     return checkpoint.restore(content, build_model, path)
 
 
-@torch.no_grad()
-def evaluate(model: GPT, windows: Tensor) -> dict[str, float]:
-    """Measure the loss and accuracies on windows (M, block_size + 1).
-
-    loss is over all positions, in nats; accuracy is the exercise's, of the last
-    character alone; accuracy_all counts every position.
-    """
-    model.eval()
-
-    def measure(chunk: Tensor) -> Tensor:
-        x, y = chunk[:, :-1], chunk[:, 1:]
-        logits = model(x)  # (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
-        right = logits.argmax(dim=2) == y  # (B, T)
-        per_window = (
-            loss.view_as(y).mean(1),
-            right[:, -1].float(),
-            right.float().mean(1),
-        )
-        return torch.stack(per_window, dim=1)  # (B, 3)
-
-    means = (
-        in_chunks(measure, windows, EVALUATION_BATCH).cpu().double().mean(0).tolist()
-    )
-    return dict(zip(("loss", "accuracy", "accuracy_all"), means, strict=True))
-
-
-PROGRESS = {
-    "optimizer": dict,
-    "epoch": int,
-    "data_hash": str,
-    "metrics": list,
-    "step_losses": list,
-    "samples": list,
-}  # what checkpoint.pt has besides model.pt's parts
-
-
-@dataclass
-class Run:
-    """One training: all that it has produced, and all that it needs to go on."""
-
-    config: Config
-    text: Text
-    model: GPT
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0
-    rows: list[dict[str, float]] = field(default_factory=list)  # from epoch 0
-    step_losses: list[float] = field(default_factory=list)
-    samples: list[dict[str, list[str]]] = field(default_factory=list)  # from epoch 1
-
-    def preprocessing(self) -> dict[str, str]:
-        return {"vocabulary": self.text.vocabulary.characters}
-
-    def options(self) -> dict:
-        """Return the config; whether a run was continued is no part of its model."""
-        return asdict(replace(self.config, resume=False))
-
-    def model_file(self) -> bytes:
-        """Return model.pt: what sampling needs."""
-        return checkpoint.dump(
-            self.model.state_dict(), self.options(), self.preprocessing()
-        )
-
-    def checkpoint_file(self) -> bytes:
-        """Return checkpoint.pt: what going on needs."""
-        return checkpoint.dump(
-            self.model.state_dict(),
-            self.options(),
-            self.preprocessing(),
-            optimizer=self.optimizer.state_dict(),
-            epoch=self.epoch,
-            data_hash=self.text.digest,
-            metrics=self.rows,
-            step_losses=self.step_losses,
-            samples=self.samples,
-        )
-
-
-def start(config: Config, text: Text) -> Run:
+def start(config: Config, corpus: Corpus, device: torch.device) -> Run:
     """Return a run before its first epoch."""
     torch.manual_seed(config.seed)
-    model = build_model(asdict(config), {"vocabulary": text.vocabulary.characters})
-    model.to(pick_device(config.device))
+    model = build_model(asdict(config), corpus.preprocessing).to(device)
     optimizer = FlatAdam(model.parameters(), config.learning_rate)
-    return Run(config, text, model, optimizer)
+    return Run(config, corpus, device, model, optimizer)
 
 
-def resume(config: Config, text: Text, path: Path) -> Run:
-    """Return the run that a checkpoint.pt continues.
+def resume(config: Config, corpus: Corpus, device: torch.device, folder: Path) -> Run:
+    """Return the run that a folder's checkpoint.pt and snapshots.pt continue.
 
-    Raise CheckpointError for a file that is none, or one of another config or data.
+    Raise CheckpointError for files that are none, or of another config or corpus.
     """
+    path = folder / "checkpoint.pt"
+    content = read_checkpoint(config, corpus, path)
+    model = restore(content, path).to(device)
+    optimizer = FlatAdam(model.parameters(), config.learning_rate)
+    try:
+        optimizer.load_state_dict(content["optimizer"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path} holds no state of Adam: {error}"
+        ) from error
+    return Run(
+        config, corpus, device, model, optimizer, content["epoch"], content["metrics"],
+        content["step_losses"], content["samples"],
+        snapshots.read(folder / "snapshots.pt", content["epoch"]),
+    )  # fmt: skip
+
+
+def read_checkpoint(config: Config, corpus: Corpus, path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint.pt that config and corpus may continue."""
     if not path.exists():
         raise checkpoint.CheckpointError(
             f"{path} does not exist: nothing to resume; run without --resume"
         )
-    content = checkpoint.read(path, also=PROGRESS)
-    checkpoint.compare(content["config"], asdict(config), FREE, path)
-    if content["data_hash"] != text.digest:
+    content = checkpoint.read(path, also=RESUME_PARTS)
+    checkpoint.compare(content["config"], asdict(config), MAY_CHANGE, path)
+    trained_on = content["data_hash"], content["preprocessing"]
+    if trained_on != (corpus.digest, corpus.preprocessing):
         raise checkpoint.CheckpointError(f"{path} was trained on another text")
     if content["epoch"] > config.epochs:
         raise checkpoint.CheckpointError(
             f"{path} has done {content['epoch']} epochs, more than --epochs "
             f"{config.epochs}"
         )
-    run = start(config, text)
-    restore(content, path)  # names and shapes agree
-    run.model.load_state_dict(content["state_dict"])
-    try:
-        run.optimizer.load_state_dict(content["optimizer"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise checkpoint.CheckpointError(
-            f"{path} holds no state of Adam: {error}"
-        ) from error
-    run.epoch, run.rows = content["epoch"], content["metrics"]
-    run.step_losses, run.samples = content["step_losses"], content["samples"]
-    return run
+    return content
 
 
 def train(run: Run, progress: Progress) -> Iterator[int]:
     """Train the epochs that are left; yield each one, and 0 before the first.
 
-    run.rows has the epoch's measurements when it is yielded.
+    The run has the epoch's measurements and weights when it is yielded.
     """
-    device = next(run.model.parameters()).device
-    config, data = run.config, run.text.train
+    config, data = run.config, run.corpus.train
 
     def batches(generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         shape = (config.epoch_windows,)
         starts = torch.randint(len(data), shape, generator=generator)
-        windows = data.windows(starts).to(device)
+        windows = data.windows(starts).to(run.device)
         for batch in progress.watch(windows.split(config.batch_size)):
             yield batch[:, :-1], batch[:, 1:]
 
     if not run.rows:
-        run.rows.append(measure(run))
+        record(run)
         yield 0
     epochs = range(run.epoch + 1, config.epochs + 1)
     for epoch, losses in fit(
@@ -306,16 +186,22 @@ def train(run: Run, progress: Progress) -> Iterator[int]:
     ):
         run.epoch = epoch
         run.step_losses += losses.tolist()
-        run.rows.append(measure(run))
+        record(run)
         yield epoch
+
+
+def record(run: Run) -> None:
+    """Keep the epoch's measurements and, of some epochs, the weights."""
+    run.rows.append(measure(run))
+    if snapshots.is_kept(run.epoch):
+        run.snapshots.append(snapshots.take(run.model, run.epoch))
 
 
 def measure(run: Run) -> dict[str, float]:
     """Return the epoch's row of metrics.csv, on the fixed windows of both splits."""
-    device = next(run.model.parameters()).device
     row = {"epoch": run.epoch}
-    for split, windows in run.text.fixed.items():
-        for name, value in evaluate(run.model, windows.to(device)).items():
+    for split, windows in run.corpus.fixed.items():
+        for name, value in evaluate(run.model, windows.to(run.device)).items():
             row[f"{split}_{name}"] = value
         if not math.isfinite(row[f"{split}_loss"]):
             raise Diverged(
@@ -323,3 +209,29 @@ def measure(run: Run) -> dict[str, float]:
                 f"{run.epoch}; a smaller learning rate may help"
             )
     return row
+
+
+@torch.no_grad()
+def evaluate(model: GPT, windows: Tensor) -> dict[str, float]:
+    """Return the mean loss and accuracies on windows (M, block_size + 1).
+
+    loss is over all positions, in nats; accuracy is the exercise's, of the last
+    character alone; accuracy_all counts every position.
+    """
+    model.eval()
+
+    def per_window(chunk: Tensor) -> Tensor:
+        x, y = chunk[:, :-1], chunk[:, 1:]
+        logits = model(x)  # (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
+        right = logits.argmax(dim=2) == y  # (B, T)
+        columns = (
+            loss.view_as(y).mean(1),
+            right[:, -1].float(),
+            right.float().mean(1),
+        )
+        return torch.stack(columns, dim=1)  # (B, 3)
+
+    values = in_chunks(per_window, windows, EVALUATION_BATCH)  # (M, 3)
+    means = values.cpu().double().mean(0).tolist()
+    return dict(zip(("loss", "accuracy", "accuracy_all"), means, strict=True))

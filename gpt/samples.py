@@ -1,15 +1,40 @@
-"""Sentences from the character GPT, and what can be measured of them."""
+"""Sentences that the character GPT writes, and how they are shown."""
 
-import re
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from gpt.runs import EVALUATION_BATCH, Text
-from machinery.training import derive_seed, in_chunks
+from gpt.config import Config
+from gpt.runs import Run
+from machinery.training import derive_seed
 from transformer import GPT, generate
+
+AFTER_EPOCH, AT_THE_END = 1, 2  # streams of random numbers
+
+
+def kinds(config: Config) -> dict[str, int | None]:
+    """Return top_k of the two kinds of sampling that the exercise compares."""
+    return {"plain sampling": None, f"top-k, k = {config.top_k}": config.top_k}
+
+
+def draw(run: Run, stream: int, n: int) -> dict[str, Tensor]:
+    """Return n sentences of each kind, the prompt included, as ids (n, T)."""
+    config, prompt = run.config, run.prompt
+    return {
+        kind: sentences(
+            run.model, prompt, n, config.sample_length, top_k,
+            seed=[config.seed, run.epoch, stream, i],
+        )
+        for i, (kind, top_k) in enumerate(kinds(config).items())
+    }  # fmt: skip
+
+
+def after_epoch(run: Run) -> dict[str, list[str]]:
+    """Return the few sentences of each kind that show what an epoch has taught."""
+    drawn = draw(run, AFTER_EPOCH, run.config.n_sentences)
+    decode = run.corpus.vocabulary.decode
+    return {kind: list(map(decode, ids.tolist())) for kind, ids in drawn.items()}
 
 
 def sentences(
@@ -22,50 +47,13 @@ def sentences(
     return torch.cat([idx, torch.stack(tokens, dim=1)], dim=1)
 
 
-@torch.no_grad()
-def mean_log_likelihood(model: GPT, ids: Tensor, start: int) -> float:
-    """Return the mean log p of characters start.. of sentences (n, T), in nats."""
-    model.eval()
-    total = 0.0
-    for t in range(start, ids.shape[1]):
-        context = ids[:, max(0, t - model.block_size) : t]
-        logits = in_chunks(lambda c: model(c)[:, -1], context, EVALUATION_BATCH)
-        total -= F.cross_entropy(logits, ids[:, t]).item()
-    return total / (ids.shape[1] - start)
-
-
-def words(text: str) -> list[str]:
-    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
-
-
-def judge(model: GPT, text: Text, ids: Tensor, n_prompt: int) -> dict[str, float]:
-    """Measure generated sentences (n, T), the prompt of n_prompt characters excluded.
-
-    Words cut off at the end do not count. real_words is the share of words that occur
-    in the training text, distinct_words the number of different ones.
-    """
-    known = set(words(text.handler.text["train"]))
-    found = []
-    for row in ids.tolist():
-        sentence = text.vocabulary.decode(row[n_prompt:])
-        whole = re.sub(r"[A-Za-z']+$", "", sentence)
-        found += words(whole)
-    return {
-        "n_sentences": len(ids),
-        "n_words": len(found),
-        "real_words": sum(word in known for word in found) / max(len(found), 1),
-        "distinct_words": len(set(found)),
-        "log_likelihood": mean_log_likelihood(model, ids, n_prompt),
-    }
-
-
 def as_markdown(samples: Sequence[dict[str, list[str]]], title: str) -> str:
     """Return samples.md: the sentences of every epoch, one column for each kind."""
-    kinds = list(samples[0])
+    header = list(samples[0])
     lines = [f"# {title}", ""]
     for epoch, by_kind in enumerate(samples, 1):
         lines += [f"## Epoch {epoch}", ""]
-        lines += [f"| {' | '.join(kinds)} |", "|" + "---|" * len(kinds)]
+        lines += [f"| {' | '.join(header)} |", "|" + "---|" * len(header)]
         for row in zip(*by_kind.values(), strict=True):
             lines.append("| " + " | ".join(map(cell, row)) + " |")
         lines.append("")

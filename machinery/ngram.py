@@ -9,21 +9,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class NgramLosses:
-    """Mean test losses in nats per character, and the orders behind them.
+    """Mean losses on a test text in nats per character.
 
-    An order is a number of characters of context. `best` is over the characters that
-    have max_context before them; `windowed` over every position of every window of
-    max_context characters, where position t has only t characters of context.
+    by_context[t - 1] is that of the characters at position t of every window of
+    max_context characters and one more, which have t characters of context.
     """
 
     unigram: float
     bigram: float
-    best: float
-    best_order: int
-    windowed: float
-    by_context: tuple[float, ...]  # what windowed averages, for t = 1, 2, ...
-    orders_by_context: tuple[int, ...]
-    heldout: tuple[float, ...]  # losses of order 0, 1, ... that chose the orders
+    by_context: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        """The loss where all of max_context characters are known."""
+        return self.by_context[-1]
 
 
 class _Grams(NamedTuple):
@@ -90,33 +89,32 @@ def _losses(
             shorter = _mix(variety, grams, seen, shorter, n)[1:]
 
 
+def _choose_orders(orders: list[_Grams], size: int, vocab_size: int) -> list[int]:
+    """For 1, 2, ... characters of context, the order that does best.
+
+    It may well be shorter than the context. Chosen on the last tenth of the text's
+    first size characters, which are the training text, alone.
+    """
+    max_context = len(orders) - 1
+    tenth = _losses(orders, size * 9 // 10, size, vocab_size)
+    heldout = [x[max_context - n :].mean() for n, x in enumerate(tenth)]
+    return [int(np.argmin(heldout[: t + 1])) for t in range(1, max_context + 1)]
+
+
 def ngram_losses(
     train: np.ndarray, test: np.ndarray, vocab_size: int, max_context: int = 10
 ) -> NgramLosses:
-    """Losses on test; the orders are chosen on the last tenth of train alone."""
+    """Losses on test of the orders that are chosen on train alone."""
     if not 1 <= max_context < min(len(train) // 10, len(test)):
         raise ValueError(f"max_context={max_context} does not fit train and test")
     text = np.concatenate([train, test])
     if text.dtype.kind not in "iu" or not 0 <= text.min() <= text.max() < vocab_size:
         raise ValueError(f"train and test must be integers from 0 to {vocab_size - 1}")
     orders = _number_grams(text, vocab_size, max_context)
-    size = len(train)
-    tenth = _losses(orders, size * 9 // 10, size, vocab_size)
-    heldout = [float(x[max_context - n :].mean()) for n, x in enumerate(tenth)]
-    losses = list(_losses(orders, size, len(text), vocab_size))
+    chosen = _choose_orders(orders, len(train), vocab_size)
+    losses = list(_losses(orders, len(train), len(text), vocab_size))
     windows = len(test) - max_context
-    # With t characters of context, the best order may well be shorter than t.
-    chosen = [int(np.argmin(heldout[: t + 1])) for t in range(1, max_context + 1)]
     by_context = tuple(
         float(losses[n][t - n :][:windows].mean()) for t, n in enumerate(chosen, 1)
     )
-    return NgramLosses(
-        unigram=float(losses[0].mean()),
-        bigram=float(losses[1].mean()),
-        best=by_context[-1],
-        best_order=chosen[-1],
-        windowed=float(np.mean(by_context)),
-        by_context=by_context,
-        orders_by_context=tuple(chosen),
-        heldout=tuple(heldout),
-    )
+    return NgramLosses(float(losses[0].mean()), float(losses[1].mean()), by_context)

@@ -56,7 +56,7 @@ def gpt_flags(tmp_path_factory) -> tuple:
     """The flags of train_gpt.py for a tiny model of a small text, two epochs long."""
     train, test = write_texts(tmp_path_factory.mktemp("text"))
     sizes = "--n-layer 1 --n-head 2 --n-embd 8 --epoch-windows 256 --test-windows 64"
-    run = "--epochs 2 --n-judged 20 --threads 1 --learning-rate 3e-3"
+    run = "--epochs 2 --n-evaluated 20 --threads 1 --learning-rate 3e-3"
     return ("--train-text", train, "--test-text", test, *sizes.split(), *run.split())
 
 

@@ -1,5 +1,8 @@
-"""What tests share: small data folders and texts, drivers in a process of their own."""
+"""What tests share: small data folders and texts, drivers in a process of their own,
+and the comparison of two runs of the GPT.
+"""
 
+import csv
 import os
 import random
 import subprocess
@@ -7,6 +10,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
+
+from gpt.config import MAY_CHANGE
+from machinery import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 CENTRES = np.array([[0.0, 45.0], [10.0, 50.0], [20.0, 55.0]])  # degrees, a country each
@@ -73,3 +80,51 @@ def write_texts(folder: Path) -> tuple[Path, Path]:
     train.write_text(text[:3000], newline="")
     test.write_text(text[3000:3800], newline="")
     return train, test
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    """Return the rows of a run's metrics.csv."""
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read(folder, name="checkpoint.pt") -> dict:
+    """Return the content of a run's checkpoint."""
+    return checkpoint.read(folder / name)
+
+
+def assert_equal(one, two) -> None:
+    """Both are the same: containers, tensors to the last bit, values."""
+    assert type(one) is type(two)
+    if isinstance(one, torch.Tensor):
+        assert one.dtype == two.dtype
+        assert torch.equal(one, two)
+    elif isinstance(one, dict):
+        assert one.keys() == two.keys()
+        for key in one:
+            assert_equal(one[key], two[key])
+    elif isinstance(one, list):
+        assert len(one) == len(two)
+        for a, b in zip(one, two, strict=True):
+            assert_equal(a, b)
+    else:
+        assert one == two
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    """Two folders hold the same training: tensors, metadata, metrics and samples."""
+    for name in ("model.pt", "checkpoint.pt", "snapshots.pt"):
+        contents = [read(folder, name) for folder in (one, two)]
+        for content in contents:
+            # where it was written and read, and how many epochs were asked for
+            content["config"] = {
+                k: v for k, v in content["config"].items() if k not in MAY_CHANGE
+            }
+        assert_equal(*contents)
+    for name in ("metrics.csv", "samples.md"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+def window_slices(text: str, size: int) -> set[str]:
+    """Return every string of size characters that text contains."""
+    return {text[i : i + size] for i in range(len(text) - size + 1)}

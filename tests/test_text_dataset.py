@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from dataset import DataHandler, ShakespeareDataset, Vocabulary
-from gpt import tiny_shakespeare
-from gpt.data import shakespeare_files
 
 # what a file can hold and a reader gets back: no NUL, "\r" is read as a newline, and
 # a byte-order mark belongs to the encoding
@@ -285,41 +283,9 @@ def test_a_missing_file_is_an_os_error_that_names_it(tmp_path):
         DataHandler(tmp_path / "absent.txt")
 
 
-# Shakespeare
-
-
-def test_a_folder_of_one_s_own_is_used_as_it_is(tmp_path):
-    train, test = shakespeare_files(tmp_path)
-    assert (train.name, test.name) == ("train_shakespeare.txt", "test_shakespeare.txt")
-    assert {train.parent, test.parent} == {tmp_path}
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("damage", ["absent", "changed", "swapped"])
-def test_the_built_in_texts_are_written_whenever_they_are_not_right(
-    tmp_path, monkeypatch, damage
-):
-    whole = tiny_shakespeare.tiny_shakespeare()
-    calls = []
-    monkeypatch.setattr("gpt.data.DATA_DIR", tmp_path)
-    monkeypatch.setattr(
-        tiny_shakespeare, "tiny_shakespeare", lambda: calls.append(1) or whole
-    )
-    train, test = paths = shakespeare_files()
-    right = [path.read_bytes() for path in paths]
-    if damage == "absent":
-        test.unlink()
-    elif damage == "changed":
-        train.write_bytes(right[0].replace(b"Citizen", b"citizen", 1))
-    else:
-        train.write_bytes(right[1])
-        test.write_bytes(right[0])
-    assert shakespeare_files() == paths
-    assert [path.read_bytes() for path in paths] == right
-    assert len(calls) == 2
-    shakespeare_files()
-    assert len(calls) == 2  # right files are left as they are
-    data = DataHandler(*paths)
-    assert data.get_vocab_size() == 65
-    assert (len(right[0]), len(right[1])) == (1_059_624, 55_770)
-    assert "".join([data.text["train"][:1_003_854], data.text["test"]]) in whole
+def test_a_prompt_is_its_characters_and_an_empty_one_a_new_line():
+    assert Vocabulary("\nab").encode_prompt("ba") == [2, 1]
+    assert Vocabulary("!\n").encode_prompt("") == [1]
+    assert Vocabulary("xyz").encode_prompt("") == [0]  # no text has lines
+    with pytest.raises(ValueError, match="'c' is not in the vocabulary"):
+        Vocabulary("ab").encode_prompt("c")

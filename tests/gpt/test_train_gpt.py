@@ -1,6 +1,5 @@
 """The character GPT's driver: every file, stopped and continued runs, bad input."""
 
-import csv
 import json
 import math
 import os
@@ -18,15 +17,21 @@ import torch
 from PIL import Image
 
 import train_gpt
-from gpt import plots as gpt_plots
-from gpt import runs as gpt_runs
-from gpt.runs import FREE, Config, load_gpt
-from machinery import checkpoint, cli, progress
-from machinery.checkpoint import CheckpointError
-from machinery.progress import Progress
+from gpt import plots, runs
+from gpt.config import Config
+from gpt.data import Corpus, load_corpus
+from machinery import progress
 from machinery.run_folder import RunFolder
-from tests.helpers import ROOT, assert_one_line
+from tests.helpers import (
+    ROOT,
+    assert_equal,
+    assert_one_line,
+    assert_same_run,
+    read,
+    rows_of,
+)
 
+CPU = torch.device("cpu")
 FIGURES = {
     "learning_curves.png",
     "step_losses.png",
@@ -39,90 +44,21 @@ FILES = FIGURES | {
     "summary.json",
     "samples.md",
     "model.pt",
+    "snapshots.pt",
     "checkpoint.pt",
 }
 PLAIN = (bool, int, float, str, type(None), torch.Tensor)
 
 
-@pytest.fixture(scope="module")
-def folder(finished_gpt):
-    return finished_gpt[0]
-
-
-@pytest.fixture(scope="module")
-def config(gpt_flags) -> Config:
-    """The configuration of gpt_flags."""
-    return cli.parse(Config, list(map(str, gpt_flags)))[0]
-
-
-@pytest.fixture(scope="module")
-def text(config):
-    return gpt_runs.load_text(config)
-
-
-@pytest.fixture
-def train_here(run_here, gpt_flags):
-    """train_gpt.py of the tiny model in this process: (status, out, err)."""
-    return lambda *flags: run_here(train_gpt, *gpt_flags, *flags)
-
-
-def rows_of(folder) -> list[dict[str, str]]:
-    with open(folder / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def read(folder, name="checkpoint.pt") -> dict:
-    return checkpoint.read(folder / name)
-
-
-def train(config: Config, text, *, resume: bool = False) -> Path:
+def train(config: Config, corpus: Corpus, *, resume: bool = False) -> Path:
     """Train as the driver does, all but the figures; return the folder."""
     with RunFolder(config.output_dir) as folder:
         if resume:
-            run = gpt_runs.resume(config, text, folder.path / "checkpoint.pt")
+            run = runs.resume(config, corpus, CPU, folder.path)
         else:
-            run = gpt_runs.start(config, text)
+            run = runs.start(config, corpus, CPU)
         train_gpt.train(run, folder)
     return folder.path
-
-
-def assert_equal(one, two) -> None:
-    """Both are the same: containers, tensors to the last bit, values."""
-    assert type(one) is type(two)
-    if isinstance(one, torch.Tensor):
-        assert one.dtype == two.dtype
-        assert torch.equal(one, two)
-    elif isinstance(one, dict):
-        assert one.keys() == two.keys()
-        for key in one:
-            assert_equal(one[key], two[key])
-    elif isinstance(one, list):
-        assert len(one) == len(two)
-        for a, b in zip(one, two, strict=True):
-            assert_equal(a, b)
-    else:
-        assert one == two
-
-
-def assert_same_run(one: Path, two: Path) -> None:
-    """Two folders hold the same training: tensors, metadata, metrics and samples."""
-    for name in ("model.pt", "checkpoint.pt"):
-        contents = [read(folder, name) for folder in (one, two)]
-        for content in contents:
-            # where it was written and read, and how many epochs were asked for
-            content["config"] = {
-                k: v for k, v in content["config"].items() if k not in FREE
-            }
-        assert_equal(*contents)
-    for name in ("metrics.csv", "samples.md"):
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
-
-
-def window_slices(text: str, size: int) -> set[str]:
-    return {text[i : i + size] for i in range(len(text) - size + 1)}
-
-
-# what a run writes
 
 
 def test_every_promised_file_is_written_and_named(finished_gpt):
@@ -170,26 +106,6 @@ def test_the_checkpoints_have_the_promised_keys_and_no_seconds(folder):
     assert len(whole["step_losses"]) == 2 * 4  # steps of 64 of 256 windows
 
 
-def test_the_vocabulary_travels_in_the_model(folder, config):
-    characters = sorted(set(Path(config.train_text).read_text("utf-8")))
-    assert read(folder, "model.pt")["preprocessing"]["vocabulary"] == "".join(
-        characters
-    )
-    model, vocabulary = load_gpt(folder / "model.pt")
-    assert len(vocabulary) == model.wte.weight.shape[0] == len(characters)
-    assert not model.training
-
-
-def test_fault_12_another_vocabulary_is_refused(folder, tmp_path):
-    content = read(folder, "model.pt")
-    for swapped in ("abc", content["preprocessing"]["vocabulary"] + "ß"):
-        torch.save(
-            content | {"preprocessing": {"vocabulary": swapped}}, tmp_path / "swap.pt"
-        )
-        with pytest.raises(CheckpointError, match=r"weight should have shape"):
-            load_gpt(tmp_path / "swap.pt")
-
-
 def test_the_metrics_have_every_epoch_and_epoch_0(folder):
     rows = rows_of(folder)
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
@@ -207,28 +123,6 @@ def test_the_first_row_is_the_untrained_model_s(folder):
     for split in ("train", "test"):
         loss = float(rows_of(folder)[0][f"{split}_loss"])
         assert loss == pytest.approx(math.log(n), abs=0.02)
-
-
-def test_the_metrics_equal_a_slow_count_over_the_saved_model_s_guesses(folder, text):
-    model, _ = load_gpt(folder / "model.pt")
-    row = rows_of(folder)[-1]
-    for split, windows in text.fixed.items():
-        losses, right, right_last = [], 0, 0
-        for window in windows.tolist():
-            with torch.no_grad():
-                logits = model(torch.tensor([window[:-1]]))[0].double().tolist()
-            for t, scores in enumerate(logits):
-                total = math.fsum(math.exp(x) for x in scores)
-                losses.append(math.log(total) - scores[window[t + 1]])
-                guess = scores.index(max(scores))
-                right += guess == window[t + 1]
-                right_last += guess == window[t + 1] and t == 9
-        assert len(losses) == 64 * 10
-        loss = math.fsum(losses) / 640
-        assert float(row[f"{split}_loss"]) == pytest.approx(loss, rel=1e-5)
-        assert float(row[f"{split}_accuracy"]) == pytest.approx(right_last / 64)
-        assert float(row[f"{split}_accuracy_all"]) == pytest.approx(right / 640)
-        assert 0 < right_last != right / 10
 
 
 def test_the_samples_are_in_the_file_the_summary_and_on_the_terminal(finished_gpt):
@@ -290,24 +184,24 @@ def test_the_baselines_stand_beside_the_test_loss_in_nats_and_bits(
         assert re.search(expected, result.stdout)
 
 
-def test_the_figures_show_the_numbers(folder, text, monkeypatch, tmp_path, config):
+def test_the_figures_show_the_numbers(folder, corpus, monkeypatch, tmp_path, config):
     drawn = {}
 
     def keep(name):
-        function = getattr(gpt_plots, name)
+        function = getattr(plots, name)
 
         def draw(*arguments):
             drawn[name] = function(*arguments)
             return drawn[name]
 
-        monkeypatch.setattr(gpt_plots, name, draw)
+        monkeypatch.setattr(plots, name, draw)
 
     for name in ("learning_curves", "step_losses", "attention", "next_character"):
         keep(name)
-    run = gpt_runs.resume(config, text, folder / "checkpoint.pt")
+    run = runs.resume(config, corpus, CPU, folder)
     with RunFolder(tmp_path / "figures") as figures:
+        train_gpt.answer(run, figures)
         train_gpt.draw_curves(run, figures, {"unigram": 2.5})
-        train_gpt.draw_lessons(run, figures)
     left, right = drawn["learning_curves"].axes[:2]
     assert left is not right
     rows = rows_of(folder)
@@ -340,9 +234,6 @@ def test_the_figures_show_the_numbers(folder, text, monkeypatch, tmp_path, confi
     assert not any(shown[5:])
 
 
-# equal runs
-
-
 def test_the_same_seed_gives_the_same_run_and_pictures(folder, train_here, tmp_path):
     status, _, err = train_here("--output-dir", "again")
     assert (status, err) == (0, "")
@@ -352,12 +243,12 @@ def test_the_same_seed_gives_the_same_run_and_pictures(folder, train_here, tmp_p
         assert (folder / name).read_bytes() == again.read_bytes(), name
 
 
-def test_another_seed_gives_another_run(folder, config, text, tmp_path):
+def test_another_seed_gives_another_run(folder, config, corpus, tmp_path):
     other = replace(config, seed=43, output_dir=str(tmp_path / "other"))
-    rows = rows_of(train(other, gpt_runs.load_text(other)))
+    rows = rows_of(train(other, load_corpus(other)))
     for one, two in zip(rows_of(folder), rows, strict=True):
         assert one["train_loss"] != two["train_loss"]
-    weights = [gpt_runs.start(c, text).model.wte.weight for c in (config, other)]
+    weights = [runs.start(c, corpus, CPU).model.wte.weight for c in (config, other)]
     assert not torch.isclose(*weights).any()
 
 
@@ -368,7 +259,7 @@ def test_fault_10_sampling_and_evaluating_more_changes_no_weight(
         config, n_sentences=7, sample_length=50, top_k=2, test_windows=200,
         output_dir=str(tmp_path / "more"),
     )  # fmt: skip
-    found = read(train(more, gpt_runs.load_text(more)))
+    found = read(train(more, load_corpus(more)))
     expected = read(folder)
     for name in ("state_dict", "optimizer", "step_losses"):
         assert_equal(found[name], expected[name])
@@ -376,54 +267,38 @@ def test_fault_10_sampling_and_evaluating_more_changes_no_weight(
     assert found["metrics"][2]["test_loss"] != expected["metrics"][2]["test_loss"]
 
 
-def test_fault_10_measuring_between_two_epochs_changes_nothing(config, text, tmp_path):
-    noisy = replace(config, dropout=0.3)
-
-    def weights(often):
-        run = gpt_runs.start(noisy, text)
-        with Progress(0) as progress:
-            for _ in gpt_runs.train(run, progress):
-                for _ in range(often):
-                    gpt_runs.measure(run)
-                    train_gpt.sample_both(run, 1, 2)
-                    torch.rand(3)
-        return run.model.state_dict()
-
-    assert_equal(weights(0), weights(2))
-
-
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.2, "tie_weights": True}])
 def test_fault_9_a_run_stopped_after_any_epoch_equals_the_uninterrupted_one(
-    config, text, tmp_path, options
+    config, corpus, tmp_path, options
 ):
     n = 4
     wanted = replace(config, epochs=n, epoch_windows=130, **options)
-    whole = train(replace(wanted, output_dir=str(tmp_path / "whole")), text)
+    whole = train(replace(wanted, output_dir=str(tmp_path / "whole")), corpus)
     for k in range(1, n + 1):
         part = replace(wanted, epochs=k, output_dir=str(tmp_path / f"{k}"))
-        train(part, text)
+        train(part, corpus)
         assert read(tmp_path / f"{k}")["epoch"] == k
-        train(replace(part, epochs=n, resume=True), text, resume=True)
+        train(replace(part, epochs=n, resume=True), corpus, resume=True)
         assert_same_run(whole, tmp_path / f"{k}")
 
 
-def test_fault_9_a_run_may_be_stopped_again_and_again(config, text, tmp_path):
+def test_fault_9_a_run_may_be_stopped_again_and_again(config, corpus, tmp_path):
     wanted = replace(config, epoch_windows=130)
     whole = replace(wanted, epochs=3, output_dir=str(tmp_path / "whole"))
-    train(whole, text)
+    train(whole, corpus)
     for k in (1, 2, 3):
         part = replace(wanted, epochs=k, output_dir=str(tmp_path / "part"))
-        train(part, text, resume=k > 1)
+        train(part, corpus, resume=k > 1)
     assert_same_run(tmp_path / "whole", tmp_path / "part")
 
 
 def test_a_continued_run_s_model_does_not_tell_that_it_was_continued(
-    config, text, tmp_path
+    config, corpus, tmp_path
 ):
     wanted = replace(config, output_dir=str(tmp_path), epochs=1)
-    train(wanted, text)
+    train(wanted, corpus)
     before = read(tmp_path, "model.pt")
-    train(replace(wanted, epochs=2, resume=True), text, resume=True)
+    train(replace(wanted, epochs=2, resume=True), corpus, resume=True)
     after = read(tmp_path, "model.pt")
     assert after["config"] | {"epochs": 1} == before["config"]
 
@@ -446,62 +321,6 @@ def test_a_finished_run_is_continued_to_the_same_figures(
     summaries = [json.loads((f / "summary.json").read_text()) for f in (folder, mine)]
     for name in ("epochs", "baselines", "sampling", "samples"):
         assert_equal(*(summary[name] for summary in summaries))
-
-
-# what is not continued
-
-
-def refused(config, text, path) -> str:
-    with pytest.raises(CheckpointError, match=re.escape(str(path))) as error:
-        gpt_runs.resume(config, text, path)
-    return str(error.value)
-
-
-def test_fault_11_other_options_are_listed_with_both_values(folder, config, text):
-    other = replace(config, n_embd=16, learning_rate=0.5, dropout=0.25)
-    message = refused(other, text, folder / "checkpoint.pt")
-    assert message.endswith(
-        "other options: dropout 0.0, now 0.25; learning_rate 0.003, now 0.5; "
-        "n_embd 8, now 16"
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("block_size", 9), ("n_layer", 2), ("n_head", 4), ("n_embd", 4),
-        ("dropout", 0.1), ("tie_weights", True), ("learning_rate", 1e-4),
-        ("batch_size", 32), ("epoch_windows", 255), ("test_windows", 63), ("seed", 1),
-    ],
-)  # fmt: skip
-def test_fault_11_every_option_that_changes_the_numbers_is_held_fast(
-    folder, config, text, name, value
-):
-    old = getattr(config, name)
-    message = refused(replace(config, **{name: value}), text, folder / "checkpoint.pt")
-    assert message.endswith(f"with other options: {name} {old!r}, now {value!r}")
-
-
-def test_fault_11_epochs_folder_and_where_the_text_lies_may_differ(
-    folder, config, text, tmp_path
-):
-    moved = {}
-    for name in ("train_text", "test_text"):
-        moved[name] = str(tmp_path / name)
-        Path(moved[name]).write_bytes(Path(getattr(config, name)).read_bytes())
-    other = replace(config, epochs=9, output_dir="x", resume=True, threads=2, **moved)
-    run = gpt_runs.resume(other, gpt_runs.load_text(other), folder / "checkpoint.pt")
-    assert (run.epoch, len(run.rows), len(run.samples)) == (2, 3, 2)
-
-
-@pytest.mark.parametrize("changed", ["train_text", "test_text"])
-def test_fault_11_another_text_is_refused(folder, config, tmp_path, changed):
-    path = tmp_path / "other.txt"
-    characters = Path(getattr(config, changed)).read_text("utf-8")
-    path.write_text(characters[:-1] + ("t" if characters[-1] != "t" else "h"), "utf-8")
-    other = replace(config, **{changed: str(path)})
-    message = refused(other, gpt_runs.load_text(other), folder / "checkpoint.pt")
-    assert "was trained on another text" in message
 
 
 def test_a_model_is_no_checkpoint_to_go_on_from(train_here, folder, tmp_path):
@@ -565,14 +384,11 @@ def test_a_checkpoint_without_samples_is_one_line(train_here, folder, tmp_path):
     assert_one_line(err, "checkpoint.pt", "samples, step_losses")
 
 
-# signals
-
-
 @pytest.mark.parametrize(
     ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_fault_8_a_signal_keeps_the_last_epoch_and_the_run_goes_on_from_it(
-    gpt_flags, config, text, tmp_path, signum, status
+    gpt_flags, config, corpus, tmp_path, signum, status
 ):
     command = [sys.executable, ROOT / "train_gpt.py", *gpt_flags, "--epochs", 100_000]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -594,15 +410,15 @@ def test_fault_8_a_signal_keeps_the_last_epoch_and_the_run_goes_on_from_it(
     assert names >= {"learning_curves.png", "step_losses.png", "samples.md", "model.pt"}
     assert [row["epoch"] for row in rows_of(folder)] == [str(i) for i in range(k + 1)]
     wanted = replace(config, epochs=k + 1, output_dir=str(folder))
-    train(wanted, text, resume=True)
-    train(replace(wanted, output_dir=str(tmp_path / "whole")), text)
+    train(wanted, corpus, resume=True)
+    train(replace(wanted, output_dir=str(tmp_path / "whole")), corpus)
     assert_same_run(folder, tmp_path / "whole")
 
 
 def test_fault_8_a_signal_in_any_step_loses_that_epoch_alone(
     train_here, folder, tmp_path, monkeypatch
 ):
-    loss, calls = gpt_runs.next_token_loss, []
+    loss, calls = runs.next_token_loss, []
 
     def interrupted(model, batch):
         calls.append(1)
@@ -610,7 +426,7 @@ def test_fault_8_a_signal_in_any_step_loses_that_epoch_alone(
             signal.raise_signal(signal.SIGINT)
         return loss(model, batch)
 
-    monkeypatch.setattr(gpt_runs, "next_token_loss", interrupted)
+    monkeypatch.setattr(runs, "next_token_loss", interrupted)
     status, out, err = train_here()
     assert status == 130
     assert len(calls) == 7
@@ -624,7 +440,7 @@ def test_fault_8_a_signal_in_any_step_loses_that_epoch_alone(
 
 
 def test_fault_8_a_second_ctrl_c_aborts_at_once(train_here, monkeypatch, tmp_path):
-    loss, calls = gpt_runs.next_token_loss, []
+    loss, calls = runs.next_token_loss, []
 
     def interrupted(model, batch):
         calls.append("begun")
@@ -635,15 +451,12 @@ def test_fault_8_a_second_ctrl_c_aborts_at_once(train_here, monkeypatch, tmp_pat
             calls.append("ended")
         return loss(model, batch)
 
-    monkeypatch.setattr(gpt_runs, "next_token_loss", interrupted)
+    monkeypatch.setattr(runs, "next_token_loss", interrupted)
     status, _, err = train_here()
     assert status == 130
     assert calls[-1] == "noted"
     assert_one_line(err, "aborted")
     assert read(tmp_path / "outputs" / "gpt")["epoch"] == 1
-
-
-# what goes wrong
 
 
 def test_fault_22_divergence_names_epoch_and_step_and_keeps_a_finite_model(
@@ -655,7 +468,7 @@ def test_fault_22_divergence_names_epoch_and_step_and_keeps_a_finite_model(
     for name in ("model.pt", "checkpoint.pt"):
         state = read(tmp_path / "outputs" / "gpt", name)["state_dict"]
         assert all(x.isfinite().all() for x in state.values())
-    model, _ = load_gpt(tmp_path / "outputs" / "gpt" / "model.pt")
+    model, _ = runs.load(tmp_path / "outputs" / "gpt" / "model.pt")
     assert model(torch.tensor([[1, 2]])).isfinite().all()
 
 
@@ -664,7 +477,7 @@ def test_fault_22_divergence_in_an_epoch_s_last_step_is_one_line_as_well(
     train_here, tmp_path, rate
 ):
     flags = ("--learning-rate", rate, "--epochs", 1, "--batch-size", 256)
-    status, _, err = train_here(*flags, "--n-judged", 1)
+    status, _, err = train_here(*flags, "--n-evaluated", 1)
     folder = tmp_path / "outputs" / "gpt"
     if status:
         assert status == 2
@@ -674,7 +487,7 @@ def test_fault_22_divergence_in_an_epoch_s_last_step_is_one_line_as_well(
     rows = read(folder)["metrics"]
     assert len(rows) == (1 if status else 2)
     assert all(math.isfinite(value) for row in rows for value in row.values())
-    model, _ = load_gpt(folder / "model.pt")
+    model, _ = runs.load(folder / "model.pt")
     assert model(torch.tensor([[1, 2]])).isfinite().all()
 
 
@@ -698,9 +511,9 @@ def test_fault_22_divergence_in_an_epoch_s_last_step_is_one_line_as_well(
 def test_bad_input_is_one_line_before_any_training(
     train_here, tmp_path, monkeypatch, flags, parts
 ):
-    monkeypatch.setattr(gpt_runs, "train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(runs, "train", lambda *_: pytest.fail("trained"))
     if flags[0] == "--block-size" and flags[1] == 900:
-        monkeypatch.setattr(gpt_runs, "start", lambda *_: pytest.fail("started"))
+        monkeypatch.setattr(runs, "start", lambda *_: pytest.fail("started"))
     status, out, err = train_here(*flags)
     assert (status, out) == (2, "")
     assert_one_line(err, "train_gpt.py: ", *parts)
@@ -800,70 +613,6 @@ def test_a_prompt_with_dollars_is_no_formula(train_here, gpt_flags, tmp_path):
     flags = ("--train-text", path, "--prompt", "$x_$", "--epochs", 1)
     status, _, err = train_here(*flags)
     assert (status, err) == (0, "")
-
-
-# the data
-
-
-def test_the_fixed_windows_are_distinct_ones_of_their_own_split(config, text):
-    again = gpt_runs.load_text(config)
-    for split, name in (("train", config.train_text), ("test", config.test_text)):
-        windows = text.fixed[split]
-        assert torch.equal(windows, again.fixed[split])
-        assert windows.shape == (64, 11)
-        characters = Path(name).read_text("utf-8")
-        spelt = [text.vocabulary.decode(w) for w in windows.tolist()]
-        assert set(spelt) <= window_slices(characters, 11)
-    every = gpt_runs.load_text(replace(config, test_windows=10**9))
-    for split, n in (("train", 3000), ("test", 800)):
-        starts = every.fixed[split]
-        assert len(starts) == n - 10
-        spelt = Counter(every.vocabulary.decode(w) for w in starts.tolist())
-        whole = every.handler.text[split]
-        assert spelt == Counter(whole[i : i + 11] for i in range(n - 10))
-
-
-def test_an_epoch_s_windows_are_training_windows_in_batches(config, text, monkeypatch):
-    seen, loss = [], gpt_runs.next_token_loss
-    monkeypatch.setattr(
-        gpt_runs, "next_token_loss", lambda m, b: seen.append(b) or loss(m, b)
-    )
-    run = gpt_runs.start(replace(config, epoch_windows=150, batch_size=64), text)
-    with Progress(6) as progress:
-        list(gpt_runs.train(run, progress))
-    assert [len(x) for x, _ in seen] == [64, 64, 22] * 2
-    slices = window_slices(text.handler.text["train"], 11)
-    spelt = []
-    for x, y in seen:
-        assert torch.equal(x[:, 1:], y[:, :-1])
-        for row in torch.cat([x, y[:, -1:]], 1).tolist():
-            spelt.append(text.vocabulary.decode(row))
-    assert set(spelt) <= slices
-    assert Counter(spelt[:150]) != Counter(spelt[150:])
-
-
-def test_the_defaults_are_the_exercise_s():
-    config = Config()
-    assert (config.block_size, config.n_layer, config.n_head, config.n_embd) == (
-        10, 3, 3, 48,
-    )  # fmt: skip
-    assert (config.learning_rate, config.batch_size, config.epochs) == (3e-4, 64, 10)
-    assert (config.epoch_windows, config.test_windows) == (100_000, 10_000)
-    assert (config.seed, config.prompt, config.sample_length) == (42, "the ", 30)
-    assert (config.top_k, config.n_sentences) == (5, 3)
-    assert config.n_judged >= 1000
-    assert (config.dropout, config.tie_weights, config.device) == (0, False, "cpu")
-
-
-def test_adam_takes_the_configured_steps(config, text):
-    run = gpt_runs.start(config, text)
-    assert isinstance(run.optimizer, torch.optim.Adam)
-    (group,) = run.optimizer.param_groups
-    assert (group["lr"], group["betas"], group["weight_decay"]) == (
-        3e-3, (0.9, 0.999), 0,
-    )  # fmt: skip
-    total = sum(p.numel() for p in run.model.parameters())
-    assert sum(p.numel() for p in group["params"]) == total
 
 
 def test_fewer_epochs_than_are_done_is_one_line(train_here, folder, tmp_path):

@@ -1,0 +1,30 @@
+"""A small corpus, the finished run of conftest.py over it, and train_gpt.py itself."""
+
+import pytest
+
+import train_gpt
+from gpt.config import Config
+from gpt.data import load_corpus
+from machinery import cli
+
+
+@pytest.fixture(scope="module")
+def folder(finished_gpt):
+    return finished_gpt[0]
+
+
+@pytest.fixture(scope="module")
+def config(gpt_flags) -> Config:
+    """The configuration of gpt_flags."""
+    return cli.parse(Config, list(map(str, gpt_flags)))[0]
+
+
+@pytest.fixture(scope="module")
+def corpus(config):
+    return load_corpus(config)
+
+
+@pytest.fixture
+def train_here(run_here, gpt_flags):
+    """train_gpt.py of the tiny model in this process: (status, out, err)."""
+    return lambda *flags: run_here(train_gpt, *gpt_flags, *flags)
