@@ -1,4 +1,4 @@
-"""Optimizers that torch lacks, made of those that it has."""
+"""Optimizers that torch lacks, and which parameters go to which."""
 
 from collections.abc import Iterable
 
@@ -30,10 +30,11 @@ class FlatAdam(torch.optim.Adam):
         """Take a step along the parts' gradients; each part must have one."""
         start, storage = 0, self.vector.data_ptr()
         for p in self.parts:
-            if p.data_ptr() != storage + start * p.element_size():
+            here = p.data_ptr() == storage + start * p.element_size()
+            if p.grad is None or not here:
                 raise RuntimeError(
-                    "the model has moved since this FlatAdam was made: make it after "
-                    "model.to(...)"
+                    "a parameter has no gradient, or has moved since this FlatAdam was "
+                    "made: make it after model.to(...)"
                 )
             start += p.numel()
         self.vector.grad = torch.cat([p.grad.flatten() for p in self.parts])
@@ -42,3 +43,17 @@ class FlatAdam(torch.optim.Adam):
     def zero_grad(self) -> None:
         for p in self.parts:
             p.grad = None
+
+
+def split_for_muon(
+    model: nn.Module, blocks: nn.Module
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return (the matrices of the blocks, all other parameters of the model).
+
+    Muon (Jordan et al. 2024) makes every update of a hidden matrix orthogonal. That
+    means nothing for biases and gains, and too much for embeddings and the head, of
+    which a step sees few rows: those are for AdamW.
+    """
+    matrices = [p for p in blocks.parameters() if p.ndim == 2]
+    taken = set(map(id, matrices))
+    return matrices, [p for p in model.parameters() if id(p) not in taken]

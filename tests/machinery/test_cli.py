@@ -218,10 +218,3 @@ def test_success_is_status_0_and_says_nothing(monkeypatch, capsys, restored_sign
     assert run(monkeypatch, seen.append, "--epochs", "4") == 0
     assert seen == [Config(epochs=4)]
     assert capsys.readouterr() == ("", "")
-
-
-def test_progress_passes_every_step_on_and_is_silent_without_a_terminal(capsys):
-    with Progress(5) as progress:
-        progress.label("a label")
-        assert list(progress.watch("abcde")) == list("abcde")
-    assert capsys.readouterr() == ("", "")

@@ -11,12 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_train_gpt import assert_same_run, read
 
-from gpt import runs as gpt_runs
+from gpt import runs
 from machinery import checkpoint
 from machinery.checkpoint import CheckpointError
-from tests.helpers import ROOT, assert_one_line, run_driver, run_python
+from tests.helpers import (
+    ROOT,
+    assert_one_line,
+    assert_same_run,
+    read,
+    run_driver,
+    run_python,
+)
 
 # One process imports torch and forks a saver for every kill.
 FORK_SAVERS = """
@@ -109,7 +115,7 @@ def test_absurd_sizes_are_refused_before_any_memory(change, finished_gpt, tmp_pa
     )
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match=r"model\.pt"):
-        gpt_runs.load_gpt(path)
+        runs.load(path)
 
 
 def test_a_tensor_that_claims_more_than_its_bytes_is_refused(finished_gpt, tmp_path):
@@ -119,7 +125,7 @@ def test_a_tensor_that_claims_more_than_its_bytes_is_refused(finished_gpt, tmp_p
     path = tmp_path / "model.pt"
     torch.save(content, path)
     with pytest.raises(CheckpointError, match="smaller than its shape"):
-        gpt_runs.load_gpt(path)
+        runs.load(path)
 
 
 FULL_DISK = """
@@ -146,7 +152,7 @@ def test_fault_6_a_disk_that_fills_up_keeps_the_last_epoch(gpt_flags, tmp_path):
     assert_one_line(result.stderr, "cannot save", "File too large", "is kept")
     assert not list(folder.glob("*.partial"))
     assert read(folder)["epoch"] >= 1
-    gpt_runs.load_gpt(folder / "model.pt")
+    runs.load(folder / "model.pt")
     assert before["metrics.csv"] in (folder / "metrics.csv").read_bytes()
 
 
@@ -155,7 +161,7 @@ def test_a_second_run_in_the_same_folder_is_refused(
     driver, tmp_path, places, gpt_flags
 ):
     flags = gpt_flags if driver == "train_gpt.py" else ("--data-dir", places)
-    hold = "import sys, time, run_folder\n"
+    hold = "import sys, time; from machinery import run_folder\n"
     hold += "with run_folder.RunFolder(sys.argv[1]):\n"
     hold += "    print('held', flush=True); sys.stdin.readline()"
     with subprocess.Popen(

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from machinery.errors import Diverged
-from machinery.optimizers import FlatAdam
-from machinery.process import pick_device
 from machinery.training import fit, in_chunks, shuffled
 
 EPOCHS = 5
@@ -157,72 +155,3 @@ def test_in_chunks_equals_the_whole(n, size):
     torch.testing.assert_close(result, function(data).detach())
     assert not result.requires_grad
     assert max(lengths[:-1]) <= size
-
-
-def test_the_processor_is_always_there():
-    assert pick_device("cpu") == torch.device("cpu")
-
-
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_an_absent_device_is_refused(name, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    message = f"--device {name} is not available; this machine has cpu"
-    with pytest.raises(ValueError, match=message):
-        pick_device(name)
-
-
-@pytest.mark.parametrize(
-    ("cuda", "mps", "best"),
-    [
-        (False, False, "cpu"),
-        (False, True, "mps"),
-        (True, False, "cuda"),
-        (True, True, "cuda"),
-    ],
-)
-def test_auto_picks_the_best_device(cuda, mps, best, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert pick_device("auto").type == best
-
-
-def test_flat_adam_is_adam():
-    weights = []
-    for make in (FlatAdam, torch.optim.Adam):
-        model = make_model()
-        optimizer = make(model.parameters(), 0.01)
-        losses = [loss for _, loss in training(model, optimizer, range(EPOCHS))]
-        weights.append([*model.parameters(), *losses])
-    for flat, plain in zip(*weights, strict=True):
-        torch.testing.assert_close(flat, plain, rtol=1e-6, atol=1e-7)
-
-
-def test_flat_adam_goes_on_from_its_state_exactly():
-    def epochs(model, optimizer, numbers):
-        list(training(model, optimizer, numbers))
-        return copy.deepcopy((model.state_dict(), optimizer.state_dict()))
-
-    model = make_model()
-    whole, _ = epochs(model, FlatAdam(model.parameters(), 0.01), range(4))
-    model = make_model()
-    half, state = epochs(model, FlatAdam(model.parameters(), 0.01), range(2))
-    model = make_model()
-    optimizer = FlatAdam(model.parameters(), 0.01)
-    model.load_state_dict(half)
-    optimizer.load_state_dict(state)
-    rest, _ = epochs(model, optimizer, range(2, 4))
-    assert equal(rest, whole)
-    assert not equal(half, whole)
-
-
-def test_flat_adam_keeps_a_shared_weight_shared():
-    layers = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
-    layers[1].weight = layers[0].weight
-    model = nn.Sequential(*layers)
-    optimizer = FlatAdam(model.parameters(), 0.1)
-    model(torch.ones(1, 3)).sum().backward()
-    optimizer.step()
-    assert layers[1].weight is layers[0].weight
-    assert optimizer.vector.numel() == 9
-    assert torch.equal(layers[0].weight.flatten(), optimizer.vector)

@@ -1,0 +1,124 @@
+"""Adam over one vector is Adam; Muon's matrices and AdamW's rest are all there is."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from machinery.optimizers import FlatAdam, split_for_muon
+from machinery.training import fit, shuffled
+from tests.helpers import assert_equal
+from transformer import GPT
+
+EPOCHS = 5
+DATA = torch.randn(50, 2, generator=torch.Generator().manual_seed(3))
+
+
+def make_model() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+
+def squares(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return (model(x) - x.sum(1, keepdim=True)).square().mean()
+
+
+def training(model, optimizer, epochs):
+    return fit(model, squares, shuffled(DATA, 16), optimizer, epochs, seed=1)
+
+
+def test_flat_adam_is_adam():
+    weights = []
+    for make in (FlatAdam, torch.optim.Adam):
+        model = make_model()
+        optimizer = make(model.parameters(), 0.01)
+        losses = [loss for _, loss in training(model, optimizer, range(EPOCHS))]
+        weights.append([*model.parameters(), *losses])
+    for flat, plain in zip(*weights, strict=True):
+        torch.testing.assert_close(flat, plain, rtol=1e-6, atol=1e-7)
+
+
+def test_flat_adam_goes_on_from_its_state_exactly():
+    def epochs(model, optimizer, numbers):
+        list(training(model, optimizer, numbers))
+        return copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+
+    model = make_model()
+    whole, _ = epochs(model, FlatAdam(model.parameters(), 0.01), range(4))
+    model = make_model()
+    half, state = epochs(model, FlatAdam(model.parameters(), 0.01), range(2))
+    model = make_model()
+    optimizer = FlatAdam(model.parameters(), 0.01)
+    model.load_state_dict(half)
+    optimizer.load_state_dict(state)
+    rest, _ = epochs(model, optimizer, range(2, 4))
+    assert_equal(dict(rest), dict(whole))
+    assert not torch.equal(half["0.weight"], whole["0.weight"])
+
+
+def test_flat_adam_keeps_a_shared_weight_shared():
+    layers = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+    layers[1].weight = layers[0].weight
+    model = nn.Sequential(*layers)
+    optimizer = FlatAdam(model.parameters(), 0.1)
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    assert layers[1].weight is layers[0].weight
+    assert optimizer.vector.numel() == 9
+    assert torch.equal(layers[0].weight.flatten(), optimizer.vector)
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        nn.Module.double,
+        nn.Module.bfloat16,
+        lambda model: model.to("meta"),
+        lambda model: model.double().float(),
+        lambda model: model[2].half(),
+    ],
+    ids=["double", "bfloat16", "device", "there and back", "one layer"],
+)
+def test_flat_adam_refuses_to_step_when_the_model_has_moved_away(move):
+    model = make_model()
+    optimizer = FlatAdam(model.parameters(), 0.01)
+    before = optimizer.vector.detach().clone()
+    move(model)
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    with pytest.raises(RuntimeError, match=r"make it after model\.to"):
+        optimizer.step()
+    assert torch.equal(optimizer.vector, before)
+
+
+def test_flat_adam_steps_after_weights_were_loaded_or_the_model_was_where_it_is():
+    model = make_model()
+    optimizer = FlatAdam(model.parameters(), 0.01)
+    model.load_state_dict(copy.deepcopy(model.state_dict()))
+    model.to("cpu").float().eval().train()
+    squares(model, DATA).backward()
+    optimizer.step()
+    flat = torch.cat([p.flatten() for p in model.parameters()])
+    assert torch.equal(flat, optimizer.vector)
+
+
+def test_muon_gets_the_matrices_of_a_gpt_s_blocks_and_adamw_everything_else():
+    model = GPT(2, 2, 8, vocab_size=5, block_size=4)
+    names = {id(p): name for name, p in model.named_parameters()}
+    matrices, others = split_for_muon(model, model.h)
+    layers = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    expected = [f"h.{i}.{layer}.weight" for i in range(2) for layer in layers]
+    assert [names[id(p)] for p in matrices] == expected
+    rest = [name for name in names.values() if name not in expected]
+    assert [names[id(p)] for p in others] == rest
+    assert {"wte.weight", "h.0.attn.c_attn.bias", "h.1.ln_2.weight"} <= set(rest)
+
+
+def test_a_matrix_that_blocks_share_is_given_to_muon_once():
+    blocks = nn.ModuleList(nn.Linear(3, 3) for _ in range(2))
+    blocks[1].weight = blocks[0].weight
+    model = nn.Sequential(nn.Embedding(4, 3), *blocks)
+    matrices, others = split_for_muon(model, blocks)
+    assert [p is blocks[0].weight for p in matrices] == [True]
+    assert len(others) == 3  # the embedding and two biases
