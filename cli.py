@@ -167,7 +167,7 @@ def run(main: Callable[[Any], None], config_class: type, about: str | None) -> N
         status, message = error.status, str(error)
     except KeyboardInterrupt:
         status, message = 130, "aborted"
-    except (SaveError, MemoryError) as error:
+    except (SaveError, MemoryError, ConnectionError) as error:
         if debug:
             raise
         status, message = 1, str(error) or "out of memory"
