@@ -6,21 +6,19 @@ torchrun --nproc-per-node 2 speedrun.py           # the same run in two processe
 """
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
-from torch import distributed as dist
 from torch.nn import functional as F
-from torch.nn.parallel import DistributedDataParallel
 
 from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
 from machinery import checkpoint, cli, progress
 from machinery.cli import option
 from machinery.errors import BadInput, Diverged
 from machinery.process import keep_memory, pick_device, seconds_since_start
+from machinery.process_group import average, n_processes, process_group
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder, versions
 
@@ -204,23 +202,21 @@ def train(
     model: Model, ids: Tensor, recipe: Recipe, seed: int, rank: int = 0, world: int = 1
 ) -> Iterator[Tensor]:
     """Train, yielding each step's loss over the batch of all processes."""
-    wrapped = DistributedDataParallel(model) if world > 1 else model
     optimizers = make_optimizers(model, recipe)
     for step, windows in enumerate(batches(ids, recipe, seed)):
         done = step / recipe.steps
         share = min((step + 1) / (recipe.rise * recipe.steps), 1 - done)
         cut = 2 if done < recipe.short else 1
-        loss = loss_of(wrapped, windows[rank::world], cut)
+        loss = loss_of(model, windows[rank::world], cut)
         loss.backward()
+        loss = loss.detach()
+        average([*(p.grad for p in model.parameters()), loss])
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = optimizer.defaults["lr"] * share
             optimizer.step()
             optimizer.zero_grad()
-        loss = loss.detach()
-        if world > 1:
-            dist.all_reduce(loss)
-        yield loss / world
+        yield loss
 
 
 @dataclass(frozen=True)
@@ -236,21 +232,6 @@ class Config:
 
     def __post_init__(self) -> None:
         cli.check(self)
-
-
-def join(config: Config, batch_size: int) -> tuple[int, int, torch.device]:
-    """Return (rank, processes, device), having met torchrun's other processes."""
-    device = pick_device(config.device)
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if batch_size % world:
-        raise BadInput(f"{world} processes cannot share {batch_size} windows equally")
-    if world == 1:
-        return 0, 1, device
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    dist.init_process_group()  # gloo for cpu, nccl for cuda
-    return dist.get_rank(), world, device
 
 
 def build_model(config: dict, preprocessing: dict) -> Model:
@@ -301,35 +282,41 @@ def write_summary(folder: RunFolder, config: dict, rows: list[dict]) -> None:
     print(f"{summary['seconds']:.0f} s; wrote", *folder.written, sep="\n  ")
 
 
-def main(config: Config) -> None:
-    keep_memory()
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    text = tiny_shakespeare()
+def run(config: Config, recipe: Recipe, rank: int, device: torch.device) -> None:
+    """Do the share of one process; the first one also measures and writes."""
+    text, world = tiny_shakespeare(), n_processes()
     index = {c: i for i, c in enumerate(sorted(set(text)))}
-    recipe = RECIPES[config.recipe]
-    recipe = replace(recipe, steps=config.steps or recipe.steps)
-    rank, world, device = join(config, recipe.batch_size)
-    # PyTorch has no public question for this
-    if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
-        recipe = replace(recipe, dtype="float32")
     ids = torch.tensor([index[c] for c in text], device=device)
     torch.manual_seed(config.seed)
     model = Model(recipe, len(index)).to(device)
     steps = train(model, ids[:TEST_START], recipe, config.seed, rank, world)
-    if rank == 0:
-        with RunFolder(config.output_dir) as folder:
-            rows = lead(model, ids[TEST_START:], steps, recipe, folder)
-            saved = asdict(config) | asdict(recipe) | {"processes": world}
-            vocabulary = {"vocabulary": "".join(index)}
-            data = checkpoint.dump(model.state_dict(), saved, vocabulary)
-            folder.write("model.pt", data)
-            write_summary(folder, saved, rows)
-    else:
+    if rank > 0:
         for _ in progress.stoppable(steps):
             pass
-    if world > 1:
-        dist.destroy_process_group()
+        return
+    with RunFolder(config.output_dir) as folder:
+        rows = lead(model, ids[TEST_START:], steps, recipe, folder)
+        saved = asdict(config) | asdict(recipe) | {"processes": world}
+        vocabulary = {"vocabulary": "".join(index)}
+        data = checkpoint.dump(model.state_dict(), saved, vocabulary)
+        folder.write("model.pt", data)
+        write_summary(folder, saved, rows)
+
+
+def main(config: Config) -> None:
+    keep_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    recipe, world = RECIPES[config.recipe], n_processes()
+    recipe = replace(recipe, steps=config.steps or recipe.steps)
+    if recipe.batch_size % world:
+        size = recipe.batch_size
+        raise BadInput(f"{world} processes cannot share {size} windows equally")
+    with process_group(pick_device(config.device)) as (rank, device):
+        # PyTorch has no public question for this
+        if device.type == "cpu" and not torch.cpu._is_avx512_bf16_supported():
+            recipe = replace(recipe, dtype="float32")
+        run(config, recipe, rank, device)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def describe_end(error: BaseException, debug: bool = False) -> tuple[int, str]:
             return 130, "aborted"
         case _ if debug:
             raise error
-        case SaveError() | MemoryError():
+        case SaveError() | MemoryError() | ConnectionError():
             return 1, str(error) or "out of memory"
         case BadInput() | OSError():
             return 2, str(error)

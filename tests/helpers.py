@@ -5,6 +5,7 @@ and the comparison of two runs of the GPT.
 import csv
 import os
 import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,24 @@ def run_python(*arguments, cwd: Path) -> subprocess.CompletedProcess:
 
 def run_driver(name: str, *flags, cwd: Path) -> subprocess.CompletedProcess:
     return run_python(ROOT / name, *flags, cwd=cwd)
+
+
+def start_two(*arguments, cwd: Path) -> list[subprocess.Popen]:
+    """Start two interpreters that find each other as those of torchrun do."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    environment = os.environ | {
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2",
+        "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    return [
+        subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            cwd=cwd, env=environment | {"RANK": rank, "LOCAL_RANK": rank}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in ("0", "1")
+    ]  # fmt: skip
 
 
 def assert_one_line(stderr: str, *parts: str) -> None:

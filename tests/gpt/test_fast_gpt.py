@@ -19,7 +19,7 @@ from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
 from machinery import checkpoint
 from machinery.errors import Diverged
 from speedrun import RECIPES, Config, Model, Recipe, rotate
-from tests.helpers import ROOT, assert_one_line
+from tests.helpers import ROOT, assert_one_line, start_two
 
 TINY = RECIPES["tiny"]
 V = 65
@@ -156,6 +156,29 @@ def test_evaluation_is_without_dropout_and_training_goes_on_with_it():
     assert model.training
 
 
+def test_rates_rise_and_then_fall_to_zero_in_every_group(monkeypatch):
+    make_optimizers, rates = speedrun.make_optimizers, {"Muon": [], "AdamW": []}
+
+    def note(optimizer, *_):
+        used = rates[type(optimizer).__name__]
+        used.append([group["lr"] for group in optimizer.param_groups])
+
+    def noted(model, recipe):
+        optimizers = make_optimizers(model, recipe)
+        for optimizer in optimizers:
+            optimizer.register_step_pre_hook(note)
+        return optimizers
+
+    monkeypatch.setattr(speedrun, "make_optimizers", noted)
+    recipe = replace(TINY, steps=10, rise=0.4, matrix_rate=0.2, table_rate=0.1)
+    list(speedrun.train(Model(TINY, V), torch.arange(V).repeat(9), recipe, seed=1))
+    shares = (0.25, 0.5, 0.75, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+    for name, full in (("Muon", 0.2), ("AdamW", 0.1)):
+        assert len(rates[name]) == 10
+        for used, share in zip(rates[name], shares, strict=True):
+            assert used == pytest.approx([full * share] * len(used)), name
+
+
 def test_learns_what_can_be_learnt():
     text = torch.arange(V).repeat(40)
     model = Model(TINY, V)
@@ -228,6 +251,20 @@ def test_two_processes_are_one(finished, tmp_path):
     assert summary["config"]["processes"] == 2
 
 
+def test_killed_process_ends_the_other_and_what_was_written_stays(tmp_path):
+    flags = ("--recipe", "tiny", "--steps", 2000, "--output-dir", tmp_path / "out")
+    first, second = start_two(ROOT / "speedrun.py", *flags, cwd=tmp_path)
+    while not (tmp_path / "out" / "metrics.csv").exists() and first.poll() is None:
+        time.sleep(0.05)
+    second.kill()
+    stdout, stderr = first.communicate(timeout=100)
+    second.communicate(timeout=100)
+    assert first.returncode == 1
+    assert_one_line(stderr, "speedrun.py", "process 0 of 2", "another one ended")
+    assert len(rows_of(tmp_path / "out")) == stdout.count("val_loss") > 0
+    assert not (tmp_path / "out" / "model.pt").exists()
+
+
 def test_batch_that_the_processes_cannot_share(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="3 processes cannot share 8 windows"):
@@ -245,7 +282,7 @@ def test_interrupted_run_keeps_its_measurements(tmp_path):
         time.sleep(0.05)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=100)
     assert process.returncode == 130
     assert_one_line(stderr, "speedrun.py", "SIGINT")
     assert not (out / "model.pt").exists()

@@ -179,6 +179,7 @@ def test_a_signal_after_the_last_step_keeps_its_status(monkeypatch, restored_sig
         (Diverged("a bad value"), 2),
         (FileNotFoundError("a bad value"), 2),
         (SaveError("a bad value"), 1),
+        (ConnectionError("a bad value"), 1),
         (MemoryError("a bad value"), 1),
     ],
 )
