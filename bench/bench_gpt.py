@@ -22,10 +22,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import transformer
-from gpt import runs as gpt_runs
-from gpt.runs import Config, Run, Text, evaluate
+from gpt import runs
+from gpt.config import Config
+from gpt.data import Corpus, load_corpus
+from gpt.runs import Run, evaluate
 from gpt.samples import sentences
-from machinery.training import fit, seed_epoch
+from machinery.training import fit, seed_epoch, steps_per_epoch
 from transformer import GPT, CausalSelfAttention, next_token_loss
 
 
@@ -59,9 +61,9 @@ def plain_attention(self, x: torch.Tensor, cache=None) -> torch.Tensor:
 
 def plain_epoch(run: Run) -> float:
     """Train and test as courses do; return the mean training loss."""
-    model, text, config = run.model, run.text, run.config
+    model, corpus, config = run.model, run.corpus, run.config
     starts = draw_starts(run).tolist()
-    data = WindowByWindow(text.train.ids.numpy(), config.block_size)
+    data = WindowByWindow(corpus.train.ids.numpy(), config.block_size)
     loader = DataLoader(data, batch_size=config.batch_size, sampler=starts)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     losses = []
@@ -71,7 +73,7 @@ def plain_epoch(run: Run) -> float:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    test = WindowByWindow(text.test.ids.numpy(), config.block_size)
+    test = WindowByWindow(corpus.test.ids.numpy(), config.block_size)
     order = torch.randperm(len(test))[: config.test_windows].tolist()
     right = 0
     with torch.no_grad():
@@ -80,7 +82,7 @@ def plain_epoch(run: Run) -> float:
             F.cross_entropy(logits.flatten(0, 1), y.flatten()).item()
             right += (logits[:, -1].argmax(dim=1) == y[:, -1]).sum().item()
         for _ in range(6):
-            idx = torch.tensor([text.vocabulary.encode(config.prompt)])
+            idx = torch.tensor([corpus.vocabulary.encode(config.prompt)])
             for _ in range(config.sample_length):
                 logits = model(idx[:, -config.block_size :])[:, -1]
                 token = torch.multinomial(torch.softmax(logits, dim=-1), 1)
@@ -91,7 +93,7 @@ def plain_epoch(run: Run) -> float:
 def our_epoch(run: Run) -> float:
     """Train and test as train_gpt.py does; return the mean training loss."""
     config = run.config
-    windows = run.text.train.windows(draw_starts(run))
+    windows = run.corpus.train.windows(draw_starts(run))
 
     def batches(_: torch.Generator):
         for batch in windows.split(config.batch_size):
@@ -100,7 +102,7 @@ def our_epoch(run: Run) -> float:
     ((_, losses),) = fit(
         run.model, next_token_loss, batches, run.optimizer, [1], config.seed
     )
-    evaluate(run.model, run.text.fixed["test"])
+    evaluate(run.model, run.corpus.fixed["test"])
     sample(run)
     return losses.mean().item()
 
@@ -108,18 +110,17 @@ def our_epoch(run: Run) -> float:
 def draw_starts(run: Run) -> torch.Tensor:
     generator = seed_epoch(run.config.seed, 1)
     shape = (run.config.epoch_windows,)
-    return torch.randint(len(run.text.train), shape, generator=generator)
+    return torch.randint(len(run.corpus.train), shape, generator=generator)
 
 
 def sample(run: Run) -> None:
     config = run.config
-    prompt = torch.tensor(run.text.vocabulary.encode(config.prompt))
     for top_k in (None, config.top_k):
-        sentences(run.model, prompt, 3, config.sample_length, top_k, [config.seed])
+        sentences(run.model, run.prompt, 3, config.sample_length, top_k, [config.seed])
 
 
-def timed(epoch, text: Text, config: Config) -> tuple[float, float]:
-    run = gpt_runs.start(config, text)
+def timed(epoch, corpus: Corpus, config: Config) -> tuple[float, float]:
+    run = runs.start(config, corpus, torch.device("cpu"))
     began = time.perf_counter()
     loss = epoch(run)
     return time.perf_counter() - began, loss
@@ -150,12 +151,12 @@ def seconds_of(act, repeats: int = 200) -> list[float]:
 
 
 def steps(config: Config) -> int:
-    return math.ceil(config.epoch_windows / config.batch_size)
+    return steps_per_epoch(config.epoch_windows, config.batch_size)
 
 
 def training_step(run: Run, batch_size: int):
     """Return a function that trains on one batch, always the same."""
-    windows = run.text.train.windows(torch.arange(batch_size) * 7)
+    windows = run.corpus.train.windows(torch.arange(batch_size) * 7)
 
     def act() -> None:
         loss = next_token_loss(run.model, (windows[:, :-1], windows[:, 1:]))
@@ -205,14 +206,14 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=100_000, help="of an epoch")
     arguments = parser.parse_args()
     config = Config(epoch_windows=arguments.windows)
-    text = gpt_runs.load_text(config)
+    corpus = load_corpus(config)
     ours, plains = [], []
     fast = transformer.F.gelu, CausalSelfAttention.forward
     for _ in range(arguments.repeats):
-        ours.append(timed(our_epoch, text, config))
+        ours.append(timed(our_epoch, corpus, config))
         transformer.F.gelu, CausalSelfAttention.forward = plain_gelu, plain_attention
         try:
-            plains.append(timed(plain_epoch, text, config))
+            plains.append(timed(plain_epoch, corpus, config))
         finally:
             transformer.F.gelu, CausalSelfAttention.forward = fast
     ratios = [p[0] / o[0] for p, o in zip(plains, ours, strict=True)]
@@ -223,7 +224,7 @@ def main() -> None:
         f"({min(ratios):.2f} to {max(ratios):.2f}); "
         f"mean training loss {ours[0][1]:.4f} and {plains[0][1]:.4f}"
     )
-    run = gpt_runs.start(config, text)
+    run = runs.start(config, corpus, torch.device("cpu"))
     seconds, rate = products(run.model, config)
     print(f"floor, the matrix products alone: {seconds:.1f} s, at {rate:.0f} GFLOP/s")
     for size in (config.batch_size, 1):

@@ -27,13 +27,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from gpt.fast_runs import mean_loss, window_loss
+from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
+from machinery.process import seconds_since_start
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare  # noqa: E402
-from machinery.process import seconds_since_start  # noqa: E402
-from speedrun import evaluate, loss_of  # noqa: E402
-
 LAYERS, HEADS, WIDTH, BLOCK, BATCH, STEPS = 4, 4, 128, 64, 12, 2000
 RATE, LOWEST_RATE, WARM_UP = 1e-3, 1e-4, 100
 
@@ -61,7 +59,7 @@ class Reference(nn.Module):
     def __init__(self, n_vocab: int) -> None:
         super().__init__()
         self.characters = nn.Embedding(n_vocab, WIDTH)
-        self.places = nn.Embedding(BLOCK, WIDTH)
+        self.positions = nn.Embedding(BLOCK, WIDTH)
         self.layers = nn.Sequential(*(Layer() for _ in range(LAYERS)))
         self.norm = nn.LayerNorm(WIDTH, bias=False)
         for name, p in self.named_parameters():
@@ -70,15 +68,15 @@ class Reference(nn.Module):
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * LAYERS) if last else 0.02)
 
     def forward(self, idx):
-        x = self.characters(idx) + self.places.weight[: idx.shape[1]]
+        x = self.characters(idx) + self.positions.weight[: idx.shape[1]]
         return F.linear(self.norm(self.layers(x)), self.characters.weight)
 
 
 def rate(step: int) -> float:
     if step < WARM_UP:
         return RATE * (step + 1) / (WARM_UP + 1)
-    share = (step - WARM_UP) / (STEPS - WARM_UP)
-    return LOWEST_RATE + (RATE - LOWEST_RATE) * (1 + math.cos(math.pi * share)) / 2
+    done = (step - WARM_UP) / (STEPS - WARM_UP)
+    return LOWEST_RATE + (RATE - LOWEST_RATE) * (1 + math.cos(math.pi * done)) / 2
 
 
 def reference(steps: int, seed: int) -> dict[str, float]:
@@ -97,12 +95,12 @@ def reference(steps: int, seed: int) -> dict[str, float]:
         for group in optimizer.param_groups:
             group["lr"] = rate(step)
         starts = torch.randint(TEST_START - BLOCK, (BATCH,)).tolist()
-        loss = loss_of(model, torch.stack([ids[i : i + BLOCK + 1] for i in starts]))
+        loss = window_loss(model, torch.stack([ids[i : i + BLOCK + 1] for i in starts]))
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    val_loss = evaluate(model, ids[TEST_START:], BLOCK)
+    val_loss = mean_loss(model, ids[TEST_START:], BLOCK)
     return {"val_loss": val_loss, "seconds": seconds_since_start()}
 
 
