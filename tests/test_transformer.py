@@ -670,10 +670,21 @@ def test_top_p_keeps_the_smallest_set_of_the_likeliest_that_reaches_p(
         assert min(logits[i] for i in kept) >= max(logits[i] for i in dropped)
 
 
-def test_top_p_is_exact_where_the_sum_is():
-    logits = torch.tensor([0.5, 0.25, 0.25]).log().tolist()
-    assert distribution(logits, top_p=0.5) == pytest.approx([1, 0, 0])
-    assert distribution(logits, top_p=0.51)[0] == pytest.approx(2 / 3)
+@pytest.mark.parametrize("n_kept", range(1, 8))
+def test_top_p_stops_where_the_sum_is_exactly_p(n_kept):
+    # equal logits have probabilities of 1/8, and their sums no rounding, anywhere
+    assert distribution([2.0] * 8) == [0.125] * 8
+    p = distribution([2.0] * 8, top_p=n_kept / 8)
+    assert sorted(p) == [0.0] * (8 - n_kept) + [pytest.approx(1 / n_kept)] * n_kept
+    p = distribution([2.0] * 8, top_p=math.nextafter(n_kept / 8, 1))
+    assert sum(x > 0 for x in p) == n_kept + 1
+
+
+def test_top_p_stops_at_the_sum_of_unequal_probabilities():
+    # the logarithms are rounded, so p is taken a little below 1/2 and above it
+    logits = torch.tensor([0.5, 0.25, 0.125, 0.125]).double().log().tolist()
+    assert distribution(logits, top_p=0.5 - 1e-9) == [1, 0, 0, 0]
+    assert distribution(logits, top_p=0.5 + 1e-9) == pytest.approx([2 / 3, 1 / 3, 0, 0])
 
 
 @given(logits=st.lists(st.floats(-60, 60, width=32), min_size=1, max_size=12))
