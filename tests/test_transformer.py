@@ -347,7 +347,9 @@ def test_tied_weights_stay_tied_through_a_checkpoint(tmp_path):
         return GPT(2, HEADS, CHANNELS, 7, TIME, **config)
 
     model, path = gpt(tie_weights=True), tmp_path / "model.pt"
-    path.write_bytes(checkpoint.dump(model.state_dict(), {"tie_weights": True}, {}))
+    path.write_bytes(
+        checkpoint.dump("gpt", model.state_dict(), {"tie_weights": True}, {})
+    )
     loaded = checkpoint.restore(checkpoint.read(path), build, path).eval()
     assert loaded.lm_head.weight is loaded.wte.weight
     assert torch.equal(loaded(tokens(1, TIME)), model(tokens(1, TIME)))
@@ -454,6 +456,27 @@ def test_the_cache_changes_no_token_and_no_logit(temperature, n_prompt, batch):
     ):
         assert torch.equal(token, reference)
         torch.testing.assert_close(logits, by_forward, rtol=0, atol=1e-5)
+
+
+class Cacheless(nn.Module):
+    """Any text model: a block size and a forward, and nothing else."""
+
+    def __init__(self, model: GPT) -> None:
+        super().__init__()
+        self.inner, self.block_size = model, model.block_size
+
+    def forward(self, idx: torch.Tensor) -> torch.Tensor:
+        return self.inner(idx)
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("n_prompt", [1, TIME - 1, TIME, 3 * TIME])
+def test_a_model_without_a_cache_is_continued_by_its_forward(temperature, n_prompt):
+    idx, n = tokens(2, n_prompt), 3 * TIME
+    one, two = (torch.Generator().manual_seed(5) for _ in range(2))
+    expected = [token for token, _ in recompute(gpt(), idx, n, temperature, one)]
+    found = list(generate(Cacheless(gpt()), idx, n, temperature, generator=two))
+    assert torch.equal(torch.stack(found), torch.stack(expected))
 
 
 def test_a_step_reads_one_token_until_the_block_is_full():
