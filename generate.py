@@ -1,4 +1,4 @@
-"""Sample text from a trained character GPT.
+"""Continue a prompt with a text model that train_gpt.py or speedrun.py has saved.
 
 python generate.py --prompt "the " --length 300 --temperature 0.8 --top-k 5 --seed 1
 """
@@ -8,14 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from dataset import Vocabulary
-from gpt import runs as gpt_runs
-from machinery import cli, progress
+from gpt import fast_runs, runs
+from gpt.config import Config as GPTConfig
+from gpt.data import load_corpus
+from machinery import checkpoint, cli, progress
 from machinery.cli import option
 from machinery.errors import BadInput
 from machinery.process import pick_device
-from transformer import GPT, generate
+from transformer import generate
+
+# what makes a text model of a file's content, by the kind that the file names
+RESTORE = {"gpt": runs.restore, "fast_gpt": fast_runs.restore}
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,10 @@ class Config:
 
 
 def main(config: Config) -> None:
-    torch.manual_seed(config.seed)
-    model, vocabulary = load(config)
     device = pick_device(config.device)
+    model, vocabulary = untrained(config.seed) if config.untrained else load(config)
     model.to(device)
-    prompt = config.prompt or vocabulary.beginning
-    idx = torch.tensor([vocabulary.encode(prompt)], device=device)
+    idx = torch.tensor([vocabulary.encode_prompt(config.prompt)], device=device)
     if idx.shape[1] > model.block_size:
         shown = vocabulary.decode(idx[0, -model.block_size :].tolist())
         sys.stderr.write(
@@ -68,18 +72,26 @@ def main(config: Config) -> None:
         print()
 
 
-def load(config: Config) -> tuple[GPT, Vocabulary]:
-    if config.untrained:
-        defaults = gpt_runs.Config()
-        vocabulary = gpt_runs.load_text(defaults).vocabulary
-        preprocessing = {"vocabulary": vocabulary.characters}
-        return gpt_runs.build_model(asdict(defaults), preprocessing).eval(), vocabulary
-    if not Path(config.checkpoint).exists():
+def load(config: Config) -> tuple[nn.Module, Vocabulary]:
+    """Return the model of a file and its vocabulary."""
+    path = config.checkpoint
+    if not Path(path).exists():
         raise BadInput(
-            f"{config.checkpoint} does not exist; python train_gpt.py makes one, "
+            f"{path} does not exist; python train_gpt.py makes one, "
             "and --untrained samples without"
         )
-    return gpt_runs.load_gpt(config.checkpoint)
+    content = checkpoint.read(path)
+    checkpoint.check_kind(content, "text model", RESTORE, path)
+    model = RESTORE[content["kind"]](content, path)
+    return model, Vocabulary(content["preprocessing"]["vocabulary"])
+
+
+def untrained(seed: int) -> tuple[nn.Module, Vocabulary]:
+    """Return the model that train_gpt.py begins with, and its vocabulary."""
+    torch.manual_seed(seed)
+    corpus = load_corpus(GPTConfig())
+    model = runs.build_model(asdict(GPTConfig()), corpus.preprocessing)
+    return model.eval(), corpus.vocabulary
 
 
 if __name__ == "__main__":

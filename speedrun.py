@@ -91,7 +91,7 @@ def write(
 ) -> None:
     """Write the model and, in summary.json, the seconds that it took."""
     preprocessing = {"vocabulary": vocabulary.characters}
-    data = checkpoint.dump(model.state_dict(), saved, preprocessing)
+    data = checkpoint.dump("fast_gpt", model.state_dict(), saved, preprocessing)
     folder.write("model.pt", data)
     folder.write_summary(
         saved,

@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dataset import Vocabulary
 from gpt.fast_gpt import FastGPT
+from machinery import checkpoint
 from machinery.errors import Diverged
 from machinery.optimizers import split_for_muon
 from machinery.process_group import average, n_processes
@@ -60,16 +63,33 @@ def from_recipe(recipe: Recipe, vocab_size: int) -> FastGPT:
 
 
 def build_model(config: dict, preprocessing: dict) -> FastGPT:
-    """Return the untrained model that a saved one's config and vocabulary ask for.
+    """Return the untrained model that a saved one's config and vocabulary ask for."""
+    recipe = Recipe(**{f.name: config[f.name] for f in fields(Recipe)})
+    return from_recipe(recipe, len(preprocessing["vocabulary"]))
 
-    It computes in float32 whatever it was trained in: only some processors multiply
-    in bfloat16, the others imitate it, six times slower.
+
+def load(path: str | Path) -> tuple[FastGPT, Vocabulary]:
+    """Return a saved model, ready to generate, and its vocabulary.
+
+    Raise checkpoint.CheckpointError when the file is not one of a speed run.
     """
-    return FastGPT(
-        config["n_layer"], config["n_head"], config["n_embd"],
-        len(preprocessing["vocabulary"]), config["block_size"], config["n_trigrams"],
-        dropout=config["dropout"],
-    )  # fmt: skip
+    content = checkpoint.read(path)
+    model = restore(content, path)
+    return model, Vocabulary(content["preprocessing"]["vocabulary"])
+
+
+def restore(content: dict, path: str | Path) -> FastGPT:
+    """Return a checkpoint's model, ready to generate.
+
+    Raise checkpoint.CheckpointError where it holds none.
+    """
+    checkpoint.check_kind(content, "model of speedrun.py", ["fast_gpt"], path)
+    checkpoint.check_layers(content, "blocks", path)
+    model = checkpoint.restore(content, build_model, path).eval()
+    # the recipe may say bfloat16, that only some processors multiply in; the others
+    # imitate it, six times slower than float32
+    model.dtype = torch.float32
+    return model
 
 
 def make_optimizers(model: FastGPT, recipe: Recipe) -> list[torch.optim.Optimizer]:

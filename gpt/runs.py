@@ -61,7 +61,7 @@ class Run:
         """
         # whether a run was continued is no part of its model
         options = asdict(replace(self.config, resume=False))
-        saved = self.model.state_dict(), options, self.corpus.preprocessing
+        saved = "gpt", self.model.state_dict(), options, self.corpus.preprocessing
         return {
             "snapshots.pt": checkpoint.dump(*saved, snapshots=self.snapshots),
             "model.pt": checkpoint.dump(*saved),
@@ -96,22 +96,18 @@ def load(path: str | Path) -> tuple[GPT, Vocabulary]:
     Raise checkpoint.CheckpointError when the file is not a saved GPT.
     """
     content = checkpoint.read(path)
-    vocabulary = Vocabulary(content["preprocessing"]["vocabulary"])
-    return restore(content, path).eval(), vocabulary
+    model = restore(content, path)
+    return model, Vocabulary(content["preprocessing"]["vocabulary"])
 
 
 def restore(content: dict, path: str | Path) -> GPT:
-    """Return a checkpoint's model; raise CheckpointError where config and weights part.
+    """Return a checkpoint's GPT, ready to generate.
 
-    The layers are counted first: each takes time to build, even without memory.
+    Raise checkpoint.CheckpointError where it holds none.
     """
-    names = {name.split(".")[1] for name in content["state_dict"] if name[:2] == "h."}
-    if content["config"].get("n_layer") != len(names):
-        raise checkpoint.CheckpointError(
-            f"{path} has {len(names)} layers of a GPT; its config asks for "
-            f"{content['config'].get('n_layer')}"
-        )
-    return checkpoint.restore(content, build_model, path)
+    checkpoint.check_kind(content, "model of train_gpt.py", ["gpt"], path)
+    checkpoint.check_layers(content, "h", path)
+    return checkpoint.restore(content, build_model, path).eval()
 
 
 def start(config: Config, corpus: Corpus, device: torch.device) -> Run:
