@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from dataset import load_europe
 from machinery import checkpoint
 from machinery.training import in_chunks
 from mixture_models import GMM
-from mixtures import runs as mixture_runs
+from mixtures import experiment, runs
 from mixtures.runs import load_mixture
 from tests.helpers import CENTRES, assert_one_line, blob_rows, run_driver, write_places
 
@@ -25,7 +26,7 @@ FIGURES = {
     "map.png",
 }
 FILES = FIGURES | {"metrics.csv", "summary.json", "model.pt", "forming.gif"}
-FILES |= {"fast_model.pt"}
+FILES |= {"fast_model.pt", "snapshots.pt"}
 TINY = ("--epochs", 2, "--n-seeds", 2)
 
 
@@ -133,7 +134,7 @@ def test_the_printed_table_has_units_and_the_metrics_numbers(finished):
 def test_the_metrics_are_those_of_the_saved_model(folder, places):
     model, scale = load_mixture(folder / "model.pt")
     found = {key(row): row for row in rows_of(folder) if row["epoch"] == "2"}
-    loaded = mixture_runs.load_europe(places)
+    loaded = load_europe(places)
     for split, data in zip(("train", "test"), loaded, strict=True):
         value = in_chunks(model, scale.transform(data.features)).mean().item()
         expected = float(found["3", "random", "42"][f"{split}_log_likelihood"])
@@ -156,6 +157,22 @@ def test_a_saved_model_does_not_tell_how_long_it_took(folder):
     content = checkpoint.read(folder / "model.pt")
     assert not [name for name in content | content["config"] if "second" in name]
     assert content["config"]["model"] == "GMM"
+
+
+def test_the_snapshots_are_the_weights_that_the_figures_show(folder, places):
+    content = checkpoint.read(folder / "snapshots.pt", also={"snapshots": list})
+    snapshots = {(*key(s), str(s["epoch"])): s for s in content["snapshots"]}
+    along = [("3", start, "42", e) for start in ("random", "country") for e in "12"]
+    counted = [(k, "random", "42", "2") for k in ("1", "5", "10")]
+    assert list(snapshots) == along + counted
+    rows = {(*key(row), row["epoch"]): row for row in rows_of(folder)}
+    _, scale = load_mixture(folder / "snapshots.pt")
+    x = scale.transform(load_europe(places)[1].features)
+    for which, snapshot in snapshots.items():
+        model = GMM(snapshot["n_components"])
+        model.load_state_dict(snapshot["state_dict"])
+        expected = float(rows[which]["test_log_likelihood"])
+        assert model(x).mean().item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_same_seed_gives_the_same_metrics_and_model(folder, repeated):
@@ -199,7 +216,7 @@ def test_debug_shows_the_traceback(tmp_path):
 def test_fault_7_a_folder_beneath_a_file_is_refused_before_training(
     train_gmm_here, places, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(mixture_runs.Trainer, "run", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(experiment, "train", lambda *_, **__: pytest.fail("trained"))
     (tmp_path / "file").write_text("in the way")
     flags = ("--data-dir", places, "--output-dir", tmp_path / "file" / "run")
     status, out, err = train_gmm_here(*flags)
@@ -273,17 +290,22 @@ def test_fault_23_a_country_of_the_test_set_alone_is_one_line(train_gmm_here, tm
     assert_one_line(err, "test.csv: country 8 is not in train.csv")
 
 
+def stop_after(monkeypatch, start: str, epoch: int) -> None:
+    """Have a signal arrive after an epoch of the first training from a start."""
+    record = runs.record
+
+    def interrupted(run, number, measured):
+        record(run, number, measured)
+        if (run.start, number) == (start, epoch):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(runs, "record", interrupted)
+
+
 def test_a_signal_keeps_the_finished_epochs_and_the_model(
     train_gmm_here, places, tmp_path, monkeypatch
 ):
-    record = mixture_runs.Trainer.record
-
-    def interrupted(self, run, epoch):
-        record(self, run, epoch)
-        if epoch == 3 and len(self.runs) == 1:
-            signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(mixture_runs.Trainer, "record", interrupted)
+    stop_after(monkeypatch, "random", epoch=3)
     status, _, err = train_gmm_here("--epochs", 9, "--data-dir", places)
     assert status == 143
     assert_one_line(err, "SIGTERM")
@@ -292,6 +314,31 @@ def test_a_signal_keeps_the_finished_epochs_and_the_model(
     assert load_mixture(folder / "model.pt")[0].n_components == 3
     for name in ("q2_samples_random_start.png", "q2_log_likelihood.png"):
         assert (folder / name).exists()
+
+
+def test_a_signal_in_a_later_training_keeps_those_before_it_too(
+    train_gmm_here, places, tmp_path, monkeypatch
+):
+    stop_after(monkeypatch, "country", epoch=1)
+    status, _, err = train_gmm_here("--epochs", 3, "--data-dir", places)
+    assert status == 143
+    assert_one_line(err, "SIGTERM")
+    folder = tmp_path / "outputs" / "gmm"
+    found = [(row["start"], row["epoch"]) for row in rows_of(folder)]
+    whole, begun = [("random", e) for e in "0123"], [("country", e) for e in "01"]
+    assert found == whole + begun
+    for start in ("random", "country"):
+        assert (folder / f"q2_samples_{start}_start.png").exists()
+
+
+def test_a_signal_in_the_first_epoch_leaves_the_start(
+    train_gmm_here, places, tmp_path, monkeypatch
+):
+    stop_after(monkeypatch, "random", epoch=0)
+    assert train_gmm_here("--data-dir", places)[0] == 143
+    folder = tmp_path / "outputs" / "gmm"
+    assert [row["epoch"] for row in rows_of(folder)] == ["0"]
+    assert load_mixture(folder / "model.pt")[0].n_components == 3
 
 
 @pytest.mark.parametrize("rate", [1e10, 1e18, 1e30])
