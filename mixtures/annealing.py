@@ -42,7 +42,6 @@ def run_annealed(
     """Train as many boxes as countries from clusters of the places."""
     began = time.perf_counter()
     places = places.to("cpu")
-    torch.manual_seed(seed)
     before = UMM(places.n_countries, places.train.shape[1])
     generator = torch.Generator().manual_seed(seed)
     soft_umm.start_boxes(before, places.train, generator)

@@ -36,7 +36,6 @@ def fit_fast(
 
     Raise Diverged when the loss or a weight is no longer finite.
     """
-    torch.manual_seed(seed)
     gmm = GMM(n_components, x.shape[1])
     start_from_data(gmm, x, torch.Generator().manual_seed(seed))
     optimizer = torch.optim.Adam(gmm.parameters(), LEARNING_RATE, fused=True)

@@ -77,7 +77,7 @@ class Run:
 
     @property
     def last_epoch(self) -> int:
-        return len(self.rows) - 1
+        return len(self.states) - 1
 
     def curve(self, column: str) -> np.ndarray:
         """Return one column of the rows, (E + 1,)."""

@@ -1,5 +1,6 @@
 """What tests share: small data folders and texts, drivers in a process of their own."""
 
+import csv
 import os
 import random
 import subprocess
@@ -62,6 +63,12 @@ def assert_one_line(stderr: str, *parts: str) -> None:
     assert "Traceback" not in stderr
     for part in parts:
         assert part in stderr
+
+
+def rows_of(folder) -> list[dict[str, str]]:
+    """Return the rows of a run's metrics.csv."""
+    with open(folder / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def write_texts(folder: Path) -> tuple[Path, Path]:

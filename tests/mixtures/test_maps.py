@@ -104,9 +104,10 @@ def test_a_region_holds_all_points_with_a_margin():
 
 
 def test_boxes_are_drawn_from_corner_to_corner():
-    low, high = np.array([[1.0, 42.0], [5.0, 50.0]]), np.array([[3.0, 45.0], [9.0, 59]])
-    pair = [["a"], [RASTER], [maps.Boxes(low, high)]]
-    (shapes,) = maps.density_map(REGION, *pair).axes[0].collections
-    corners = [path.vertices[:4] for path in shapes.get_paths()]
-    np.testing.assert_allclose([c.min(0) for c in corners], low)
-    np.testing.assert_allclose([c.max(0) for c in corners], high)
+    boxes = maps.Boxes(np.array([[1, 42], [5, 50]]), np.array([[3, 45], [9, 59]]))
+    figure = maps.density_map(REGION, ["a"], [RASTER], [boxes])
+    (shapes,) = figure.axes[0].collections
+    assert [path.vertices[:4].tolist() for path in shapes.get_paths()] == [
+        [[1, 42], [3, 42], [3, 45], [1, 45]],
+        [[5, 50], [9, 50], [9, 59], [5, 59]],
+    ]

@@ -112,6 +112,20 @@ def test_a_trained_mixture_has_no_hooks_left():
     assert not model.log_sizes._backward_hooks
 
 
+def test_a_box_that_is_too_large_shrinks_and_the_background_does_not():
+    x = blob(200)
+    model = UMM(4)
+    soft_umm.start_boxes(model, x, torch.Generator().manual_seed(0))
+    background = model.log_sizes[0].detach().clone()
+    with torch.no_grad():
+        model.log_sizes[1] = math.log(100)
+    soft_umm.anneal(model, x, 0, epochs=1, batch_size=50)
+    areas = model.log_sizes.sum(1).exp() / (x.amax(0) - x.amin(0)).prod()
+    assert (areas[1:] <= 1.001 / 4).all()
+    assert areas[1] > 0.9 / 4  # no smaller than it has to be
+    assert torch.equal(model.log_sizes[0], background)
+
+
 def test_every_batch_is_watched():
     steps = []
 
