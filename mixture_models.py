@@ -30,6 +30,11 @@ class MixtureModel(nn.Module, ABC):
         self.n_dims = n_dims
         self.logits = nn.Parameter(torch.randn(n_components))
 
+    @property
+    @abstractmethod
+    def locations(self) -> nn.Parameter:
+        """Where the components are, (K, D): what a start from the data sets."""
+
     @abstractmethod
     def component_log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x|k) in nats: (N, D) -> (N, K)."""
@@ -98,6 +103,10 @@ class GMM(MixtureModel):
         self.means = nn.Parameter(torch.randn(n_components, n_dims))
         self.log_variances = nn.Parameter(torch.zeros(n_components, n_dims))
 
+    @property
+    def locations(self) -> nn.Parameter:
+        return self.means
+
     def component_log_prob(self, x: Tensor) -> Tensor:
         # The mean is subtracted before anything is squared: expanding the square loses
         # every digit when a variance is small. One dimension at a time on (K, N) keeps
@@ -127,6 +136,10 @@ class UMM(MixtureModel):
         self.centers = nn.Parameter(torch.randn(n_components, n_dims))
         sizes = 1 + 0.2 * torch.rand(n_components, n_dims)
         self.log_sizes = nn.Parameter(sizes.log())
+
+    @property
+    def locations(self) -> nn.Parameter:
+        return self.centers
 
     def edges(self) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest corner of each box, (K, D) each."""

@@ -15,11 +15,12 @@ import time
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-import train_gmm
-import train_umm
-from machinery.training import fit, in_chunks, seed_epoch, shuffled
+from machinery import cli
+from machinery.training import fit, seed_epoch, shuffled
 from mixture_models import GMM, OUTSIDE, UMM, MixtureModel
-from mixtures.runs import Config, load_places
+from mixtures.config import GmmConfig, MixtureConfig, UmmConfig
+from mixtures.data import load_places
+from mixtures.runs import batch_loss, mean_log_likelihood
 
 
 def plain_log_likelihood(gmm: GMM, x: torch.Tensor) -> torch.Tensor:
@@ -40,7 +41,9 @@ def plain_box_log_likelihood(umm: UMM, x: torch.Tensor) -> torch.Tensor:
     return torch.where(inside.any(1), log_prob, OUTSIDE)
 
 
-def train_plainly(model: MixtureModel, log_likelihood, x, config: Config) -> None:
+def train_plainly(
+    model: MixtureModel, log_likelihood, x, config: MixtureConfig
+) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     data = TensorDataset(x)
     for epoch in range(1, config.epochs + 1):
@@ -55,18 +58,11 @@ def train_plainly(model: MixtureModel, log_likelihood, x, config: Config) -> Non
             total += loss.item()
 
 
-def train_ours(model: MixtureModel, x: torch.Tensor, config: Config) -> None:
+def train_ours(model: MixtureModel, x: torch.Tensor, config: MixtureConfig) -> None:
     optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
     batches = shuffled(x, config.batch_size)
     epochs = range(1, config.epochs + 1)
-    for _ in fit(
-        model,
-        lambda m, b: m.loss_function(m(b)),
-        batches,
-        optimizer,
-        epochs,
-        config.seed,
-    ):
+    for _ in fit(model, batch_loss, batches, optimizer, epochs, config.seed):
         pass
 
 
@@ -76,7 +72,9 @@ def seconds(function, *arguments) -> float:
     return time.perf_counter() - began
 
 
-def compare(name: str, new_model, plain, config: Config, x, repeats: int) -> None:
+def compare(
+    name: str, new_model, plain, config: MixtureConfig, x, repeats: int
+) -> None:
     ours, plains = [], []
     # the first optimizer of a process imports for seconds
     train_ours(new_model(), x[: config.batch_size], config)
@@ -86,7 +84,7 @@ def compare(name: str, new_model, plain, config: Config, x, repeats: int) -> Non
         reference = new_model()
         plains.append(seconds(train_plainly, reference, plain, x, config))
     ratio = statistics.median(p / o for p, o in zip(plains, ours, strict=True))
-    ends = [in_chunks(m, x).double().mean().item() for m in (model, reference)]
+    ends = [mean_log_likelihood(m, x) for m in (model, reference)]
     print(
         f"{name}: ours {statistics.median(ours):.2f} s, plain loop "
         f"{statistics.median(plains):.2f} s, {ratio:.1f} times faster; "
@@ -100,16 +98,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    for driver, model_class, plain in (
-        (train_gmm, GMM, plain_log_likelihood),
-        (train_umm, UMM, plain_box_log_likelihood),
+    for config_class, model_class, plain in (
+        (GmmConfig, GMM, plain_log_likelihood),
+        (UmmConfig, UMM, plain_box_log_likelihood),
     ):
-        config = driver.Config(epochs=arguments.epochs, threads=arguments.threads)
-        places = load_places(config)
+        config = config_class(epochs=arguments.epochs, threads=arguments.threads)
+        places = load_places(config.data_dir, cli.begin(config))
 
         def new_model(model_class=model_class, places=places, seed=config.seed):
             torch.manual_seed(seed)
-            return model_class(len(places.country_means))
+            return model_class(places.n_countries)
 
         name = model_class.__name__
         compare(name, new_model, plain, config, places.train, arguments.repeats)

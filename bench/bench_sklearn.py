@@ -12,16 +12,16 @@ import statistics
 import time
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from machinery import cli
 from machinery.plotting import BLUE, ORANGE
-from machinery.training import in_chunks
+from mixtures.config import GmmConfig
+from mixtures.data import Places, load_places
 from mixtures.fast_gmm import EPOCHS, fit_fast
-from mixtures.runs import Places, load_places
-from train_gmm import Config
+from mixtures.runs import mean_log_likelihood
 
 OUR_EPOCHS = (2, 4, 8, EPOCHS, 30, 60)
 TOLERANCES = (1e-2, 1e-3, 3e-4, 1e-4)
@@ -30,16 +30,16 @@ SKLEARN_DEFAULT = 1e-3
 
 def ours(places: Places, seed: int, epochs: int) -> tuple[float, float]:
     began = time.perf_counter()
-    gmm = fit_fast(len(places.country_means), places.train, seed, epochs=epochs)
+    gmm = fit_fast(places.n_countries, places.train, seed, epochs=epochs)
     seconds = time.perf_counter() - began
-    return seconds, in_chunks(gmm, places.test).double().mean().item()
+    return seconds, mean_log_likelihood(gmm, places.test)
 
 
 def theirs(places: Places, seed: int, tolerance: float) -> tuple[float, float]:
     train, test = places.train.double().numpy(), places.test.double().numpy()
     began = time.perf_counter()
     mixture = GaussianMixture(
-        len(places.country_means), covariance_type="diag", tol=tolerance,
+        places.n_countries, covariance_type="diag", tol=tolerance,
         max_iter=1000, random_state=seed,
     ).fit(train)  # fmt: skip
     return time.perf_counter() - began, float(mixture.score(test))
@@ -49,8 +49,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     n_seeds = parser.parse_args().seeds
-    config = Config()
-    places = load_places(config)
+    config = GmmConfig()
+    places = load_places(config.data_dir, cli.begin(config))
     ours(places, 0, 1)  # the first optimizer of a process imports for seconds
     settings = [("fast fit", ours, n, f"{n} epochs") for n in OUR_EPOCHS]
     settings += [("scikit-learn", theirs, t, f"tol {t:g}") for t in TOLERANCES]
@@ -93,5 +93,4 @@ def draw(rows) -> Figure:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main()

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from machinery.plotting import BLUE, ORANGE
 from machinery.training import fit, in_chunks, shuffled
 from mixture_models import GMM
+from mixtures.runs import batch_loss
 from transformer import GPT, next_token_loss
 
 HERE = Path(__file__).parent
@@ -47,9 +48,7 @@ def mixture_pass(sizes: dict[str, int]) -> Callable[[], None]:
     def run() -> None:
         in_chunks(gmm, x)
         batches = shuffled(x, 4096)
-        for _ in fit(
-            gmm, lambda m, b: m.loss_function(m(b)), batches, optimizer, [1], 0
-        ):
+        for _ in fit(gmm, batch_loss, batches, optimizer, [1], 0):
             pass
 
     return run

@@ -12,13 +12,15 @@ import math
 import numpy as np
 from density_tree import fit_tree, tree_log_prob
 
+from machinery import cli
 from mixtures import soft_umm
-from mixtures.runs import load_places
-from train_umm import Config
+from mixtures.config import UmmConfig
+from mixtures.data import load_places
 
 
 def main() -> None:
-    places = load_places(Config())
+    config = UmmConfig()
+    places = load_places(config.data_dir, cli.begin(config))
     train, test = places.train.double().numpy(), places.test.double().numpy()
     low, high = train.min(0), train.max(0)
     inside = ((test >= low) & (test <= high)).all(1)
@@ -30,7 +32,7 @@ def main() -> None:
     low, high = low - margin, high + margin
     print(f"bounding box with margin     {-math.log(np.prod(high - low)):.4f}")
     for min_leaf in (1, 50):
-        tree = fit_tree(train, low, high, len(places.country_means), min_leaf)
+        tree = fit_tree(train, low, high, places.n_countries, min_leaf)
         log_prob = tree_log_prob(test, *tree)
         print(
             f"tree, {len(tree[0])} leaves of >= {min_leaf:2}   {log_prob.mean():.4f} "

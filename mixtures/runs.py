@@ -1,98 +1,67 @@
-"""Data, training and saving of the mixtures that the experiment asks about."""
+"""Training and evaluation: places and a kind of mixture to a Run, and its files.
+
+N places, K components, D dimensions, E epochs.
+"""
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dataset import DATA_DIR, Standardization, class_means, load_europe
-from machinery import checkpoint, cli
-from machinery.cli import option
-from machinery.errors import BadInput, Diverged
-from machinery.process import pick_device
-from machinery.progress import Progress
+from dataset import Standardization
+from machinery import checkpoint
+from machinery.errors import Diverged
 from machinery.training import fit, in_chunks, shuffled
-from mixture_models import GMM, UMM, MixtureModel
+from mixture_models import GMM, OUTSIDE, UMM, MixtureModel
+from mixtures.config import MixtureConfig
+from mixtures.data import Places
 
-COMPONENT_COUNTS = (1, 5, 10)  # and the number of countries
 MODELS = {"gmm": GMM, "umm": UMM}
-MEAN_LABEL = "mean log-likelihood\n(nats per place, standardised)"
+SPLITS = ("train", "test")
 
 
-@dataclass(frozen=True)
-class Config:
-    """Options of both mixture drivers; the defaults are the exercise's."""
-
-    data_dir: str | None = option(
-        None, "folder with train.csv and test.csv; none: the built-in places"
-    )
-    output_dir: str = option("outputs/mixture", "folder for figures, numbers and model")
-    epochs: int = option(50, "passes over the training set", at_least=1)
-    batch_size: int = option(4096, "places per step", at_least=1, at_most=2**31)
-    learning_rate: float = option(0.01, "Adam step size", above=0)
-    seed: int = option(
-        42, "seed of the runs that are shown", at_least=0, at_most=2**32 - 1
-    )
-    n_seeds: int = option(5, "seeds in the comparison of starts", at_least=1)
-    device: str = option(
-        "cpu", "where to train", choices=("cpu", "cuda", "mps", "auto")
-    )
-    threads: int = option(
-        1,
-        "processor threads; one is safe from slow neighbours",
-        at_least=1,
-        at_most=1024,
-    )
-
-    def __post_init__(self) -> None:
-        cli.check(self)
-
-
-@dataclass(frozen=True)
-class Places:
-    """Both splits (N, D), standardised by the training statistics, on the device."""
-
-    train: Tensor
-    test: Tensor
-    country_means: Tensor  # (C, D), standardised, of the training set
-    standardization: Standardization
-
-    @property
-    def component_counts(self) -> list[int]:
-        return sorted({*COMPONENT_COUNTS, len(self.country_means)})
-
-    def in_degrees(self, x: Tensor) -> np.ndarray:
-        return self.standardization.inverse_transform(x.cpu()).numpy()
-
-
-def load_places(config: Config) -> Places:
-    """Read, check and standardise the data; BadInput where it cannot be fitted."""
-    torch.set_num_threads(config.threads)
-    train, test = load_europe(config.data_dir or DATA_DIR)
-    standardization = Standardization.fit(train.features)
-    means = class_means(train.features, train.labels)
-    device = pick_device(config.device)
-    splits = (train.features, test.features, means)
-    x = [standardization.transform(features).to(device) for features in splits]
-    places = Places(*x, standardization)
-    distinct = len(train.features.unique(dim=0))
-    most = places.component_counts[-1]
-    if distinct < most:
-        raise BadInput(
-            f"the training set has {distinct} distinct places; "
-            f"{most} components need at least {most}"
-        )
-    return places
-
-
-def mean_log_likelihood(log_likelihood: Tensor) -> dict[str, float]:
-    """Summarise the log-likelihoods (N,) of a split."""
+def measure_mean(log_likelihood: Tensor) -> dict[str, float]:
+    """Return the mean of a split's log-likelihoods (N,)."""
     return {"log_likelihood": log_likelihood.cpu().double().mean().item()}
+
+
+def measure_coverage(log_likelihood: Tensor) -> dict[str, float]:
+    """Split a mean that one uncovered place ruins into the numbers that explain it."""
+    covered = log_likelihood > OUTSIDE
+    return {
+        **measure_mean(log_likelihood),
+        "coverage": covered.cpu().double().mean().item(),
+        # nothing covered has no mean; a gap in the curve and an empty cell say so
+        "covered_log_likelihood": log_likelihood[covered].cpu().double().mean().item(),
+    }
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells one kind of mixture from another."""
+
+    model_class: type[MixtureModel]
+    measure: Callable[[Tensor], dict[str, float]]  # of a split's log-likelihoods (N,)
+    quantities: dict[str, str]  # what measure returns, with labels for figures
+
+
+MEAN_LABEL = "mean log-likelihood\n(nats per place, standardised)"
+GAUSSIANS = Kind(GMM, measure_mean, {"log_likelihood": MEAN_LABEL})
+BOXES = Kind(
+    UMM,
+    measure_coverage,
+    {
+        "log_likelihood": MEAN_LABEL,
+        "coverage": "share of places\nthat some box covers",
+        "covered_log_likelihood": "mean log-likelihood\nof the covered places (nats)",
+    },
+)
 
 
 @dataclass
@@ -100,11 +69,15 @@ class Run:
     """One training: what was fitted, how it went, and every epoch's parameters."""
 
     model: MixtureModel
-    start: str  # "random" or "country"
+    start: str  # where the components were before training
     seed: int
-    rows: list[dict[str, float]] = field(default_factory=list)  # from epoch 0
+    rows: list[dict[str, Any]] = field(default_factory=list)  # from epoch 0
     states: list[dict[str, Tensor]] = field(default_factory=list)  # from epoch 0
     seconds: float = 0.0
+
+    @property
+    def last_epoch(self) -> int:
+        return len(self.states) - 1
 
     def curve(self, column: str) -> np.ndarray:
         """Return one column of the rows, (E + 1,)."""
@@ -117,90 +90,102 @@ class Run:
         model.load_state_dict(self.states[epoch], assign=True)
         return model
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What tells one kind of mixture from another."""
-
-    model_class: type[MixtureModel]
-    location: str  # the parameter that the country start sets
-    measure: Callable[[Tensor], dict[str, float]]  # of a split's log-likelihoods (N,)
-    quantities: dict[str, str]  # what measure returns, with labels for figures
+    def snapshot(self, epoch: int) -> dict[str, Any]:
+        """Return what snapshots.pt holds of an epoch: which one it is, and weights."""
+        names = ("n_components", "start", "seed", "epoch")
+        which = {name: self.rows[epoch][name] for name in names}
+        return {**which, "state_dict": self.states[epoch]}
 
 
-@dataclass(frozen=True)
-class Trainer:
-    """Trains mixtures of one kind and remembers every run."""
+Key = tuple[int, str, int]  # n_components, start, seed
+Runs = dict[Key, Run]
 
-    kind: Kind
-    config: Config
-    places: Places
-    progress: Progress
-    runs: list[Run] = field(default_factory=list)
 
-    def run(
-        self, n_components: int, start: str = "random", seed: int | None = None
-    ) -> Run:
-        """Train a mixture; a run depends on its arguments, the config and the data."""
-        seed = self.config.seed if seed is None else seed
-        torch.manual_seed(seed)
-        model = self.kind.model_class(n_components, self.places.train.shape[1])
-        if start == "country":
-            with torch.no_grad():
-                getattr(model, self.kind.location).copy_(self.places.country_means)
-        run = Run(model.to(self.places.train.device), start, seed)
-        self.runs.append(run)
-        self.progress.label(f"K = {n_components}, {start} start, seed {seed}")
-        began = time.perf_counter()
-        self.record(run, epoch=0)
-        for epoch, _ in self.epochs(run):
-            self.record(run, epoch)
-            run.seconds = time.perf_counter() - began
-        return run
+def train(
+    kind: Kind,
+    config: MixtureConfig,
+    places: Places,
+    n_components: int,
+    start: str,
+    seed: int,
+    *,
+    watch: Callable[[Iterable], Iterable] = iter,
+) -> Iterator[Run]:
+    """Yield one Run, which grows, before the training and after each of its epochs.
 
-    def epochs(self, run: Run) -> Iterator[tuple[int, Tensor]]:
-        draw = shuffled(self.places.train, self.config.batch_size)
-        parameters = run.model.parameters()
-        return fit(
-            run.model,
-            lambda model, x: model.loss_function(model(x)),
-            lambda generator: self.progress.watch(draw(generator)),
-            torch.optim.Adam(parameters, self.config.learning_rate, fused=True),
-            range(1, self.config.epochs + 1),
-            run.seed,
-        )
+    start is "random" or "country" (a component on each country's mean). A run depends
+    on these arguments alone, not on what was trained before. watch wraps each epoch's
+    batches. Raise Diverged when a likelihood, the loss or a weight is not finite.
+    """
+    torch.manual_seed(seed)
+    model = kind.model_class(n_components, places.train.shape[1])
+    if start == "country":
+        with torch.no_grad():
+            model.locations.copy_(places.country_means)
+    run = Run(model.to(places.train.device), start, seed)
+    began = time.perf_counter()
+    record(run, 0, evaluate(kind, model, places))
+    yield run
+    adam = torch.optim.Adam(model.parameters(), config.learning_rate, fused=True)
+    draw = shuffled(places.train, config.batch_size)
+    epochs = range(1, config.epochs + 1)
+    for epoch, _ in fit(
+        model, batch_loss, lambda g: watch(draw(g)), adam, epochs, seed
+    ):
+        record(run, epoch, evaluate(kind, model, places))
+        run.seconds = time.perf_counter() - began
+        yield run
 
-    def record(self, run: Run, epoch: int) -> None:
-        """Append the epoch's metrics and parameters to the run."""
-        row = {
-            "n_components": run.model.n_components,
-            "start": run.start,
-            "seed": run.seed,
-            "epoch": epoch,
-        }
-        for split in ("train", "test"):
-            log_likelihood = in_chunks(run.model, getattr(self.places, split))
-            for name, value in self.kind.measure(log_likelihood).items():
-                row[f"{split}_{name}"] = value
-            mean = row[f"{split}_log_likelihood"]
-            if not math.isfinite(mean):
-                raise Diverged(
-                    f"the {split} log-likelihood became {mean} after epoch {epoch}; "
-                    "a smaller learning rate may help"
-                )
-        run.rows.append(row)
-        parameters = run.model.state_dict().items()
-        run.states.append({k: v.detach().cpu().clone() for k, v in parameters})
+
+def batch_loss(model: MixtureModel, batch: Tensor) -> Tensor:
+    """Return the loss of a batch (N, D), ()."""
+    return model.loss_function(model(batch))
+
+
+def evaluate(kind: Kind, model: MixtureModel, places: Places) -> dict[str, float]:
+    """Measure both splits: train_log_likelihood, test_log_likelihood and so on."""
+    return {
+        f"{split}_{name}": value
+        for split in SPLITS
+        for name, value in kind.measure(
+            in_chunks(model, getattr(places, split))
+        ).items()
+    }
+
+
+def mean_log_likelihood(model: MixtureModel, x: Tensor) -> float:
+    """Return the mean of log p(x) over x (N, D), in nats."""
+    return measure_mean(in_chunks(model, x))["log_likelihood"]
+
+
+def record(run: Run, epoch: int, measured: dict[str, float]) -> None:
+    """Append an epoch's numbers and parameters; Diverged where a mean is not finite."""
+    for split in SPLITS:
+        mean = measured[f"{split}_log_likelihood"]
+        if not math.isfinite(mean):
+            raise Diverged(
+                f"the {split} log-likelihood became {mean} after epoch {epoch}; "
+                "a smaller learning rate may help"
+            )
+    which = {
+        "n_components": run.model.n_components,
+        "start": run.start,
+        "seed": run.seed,
+        "epoch": epoch,
+    }
+    run.rows.append(which | measured)
+    parameters = run.model.state_dict().items()
+    run.states.append({name: p.detach().cpu().clone() for name, p in parameters})
 
 
 def model_file(
-    model: MixtureModel, state: dict[str, Tensor], config: Config, places: Places
+    model: MixtureModel, config: MixtureConfig, places: Places, **more: Any
 ) -> bytes:
-    """Return model.pt of a model with the parameters of state."""
+    """Return the bytes of model.pt; more are further parts of the file."""
     kind = type(model).__name__.lower()
     saved = asdict(config) | {"n_components": model.n_components}
-    mean, std = places.standardization.mean, places.standardization.std
-    return checkpoint.dump(kind, state, saved, {"mean": mean, "std": std})
+    scale = asdict(places.standardization)
+    return checkpoint.dump(kind, model.state_dict(), saved, scale, **more)
 
 
 def load_mixture(path: str | Path) -> tuple[MixtureModel, Standardization]:

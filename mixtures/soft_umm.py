@@ -9,14 +9,14 @@ Shapes: N points, K components, D dimensions.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from machinery.progress import Progress
-from machinery.training import check_finite, seed_epoch
+from machinery.training import fit, seed_epoch, shuffled, steps_per_epoch
 from mixture_models import UMM
 from mixtures.clusters import CLUSTERED, find_clusters
 
@@ -58,41 +58,56 @@ def anneal(
     umm: UMM,
     x: Tensor,
     seed: int,
-    progress: Progress,
     *,
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
-) -> Iterator[int]:
-    """Train the boxes on x (N, D), yielding each epoch; start with start_boxes.
+    watch: Callable[[Iterable], Iterable] = iter,
+) -> None:
+    """Train the boxes on x (N, D); start with start_boxes.
 
     The temperature falls geometrically, the learning rate as half a cosine. In the
     first six tenths of the training, boxes of little use are moved once a tenth.
-    Raise Diverged when the loss or a weight is no longer finite.
+    watch wraps each epoch's batches. Raise Diverged when the loss or a weight is no
+    longer finite.
     """
     optimizer = torch.optim.Adam(umm.parameters(), LEARNING_RATE, fused=True)
-    steps = epochs * math.ceil(len(x) / batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    move_after = {epochs * tenth // 10 for tenth in range(1, 7)}
+    steps = epochs * steps_per_epoch(len(x), batch_size)
+    schedule = CosineAnnealingLR(optimizer, steps)
     max_area = largest_area(umm, x)
-    for epoch in range(1, epochs + 1):
-        order = torch.randperm(len(x), generator=seed_epoch(seed, epoch))
-        losses = []
-        for batch in progress.watch(x[order].split(batch_size)):
-            temperature = HOT * (COLD / HOT) ** (schedule.last_epoch / steps)
-            loss = -soft_joint_log_prob(umm, batch, temperature).logsumexp(1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            umm.centers.grad[0] = umm.log_sizes.grad[0] = 0  # the background stays
-            optimizer.step()
-            schedule.step()
-            shrink_to(umm, max_area)
-            losses.append(loss.detach())
-        check_finite(umm, losses, epoch)
-        if epoch in move_after and move_idle_boxes(
-            umm, x[order[: 2 * CLUSTERED]], temperature
-        ):
-            optimizer.state.clear()  # its averages belong to boxes that have moved
-        yield epoch
+    optimizer.register_step_post_hook(lambda *_: shrink_to(umm, max_area))
+
+    def loss(umm: UMM, batch: Tensor) -> Tensor:
+        now = temperature(schedule.last_epoch / steps)
+        return -soft_joint_log_prob(umm, batch, now).logsumexp(1).mean()
+
+    draw, draw_some = shuffled(x, batch_size), shuffled(x, 2 * CLUSTERED)
+    numbers = range(1, epochs + 1)
+    training = fit(
+        umm, loss, lambda g: watch(draw(g)), optimizer, numbers, seed, schedule
+    )
+    move_after = {epochs * tenth // 10 for tenth in range(1, 7)}
+    with (
+        umm.centers.register_hook(hold_background),
+        umm.log_sizes.register_hook(hold_background),
+    ):
+        for epoch, _ in training:
+            if epoch in move_after:
+                some = next(iter(draw_some(seed_epoch(seed, epoch))))
+                last = temperature((schedule.last_epoch - 1) / steps)
+                if move_idle_boxes(umm, some, last):
+                    optimizer.state.clear()  # averages of boxes that have moved
+
+
+def temperature(done: float) -> float:
+    """Return the temperature after a share of the steps: from hot to cold."""
+    return HOT * (COLD / HOT) ** done
+
+
+def hold_background(gradient: Tensor) -> Tensor:
+    """Return a gradient (K, D) that leaves box 0 where it is."""
+    gradient = gradient.clone()
+    gradient[0] = 0
+    return gradient
 
 
 def largest_area(umm: UMM, x: Tensor) -> float:
@@ -101,7 +116,12 @@ def largest_area(umm: UMM, x: Tensor) -> float:
     An even tiling of the data's bounding box would give each of K boxes 1 / K of it;
     a larger box would be a second background.
     """
-    return (x.amax(0) - x.amin(0)).prod().item() / umm.n_components
+    return bounding_area(x) / umm.n_components
+
+
+def bounding_area(x: Tensor) -> float:
+    """Return the area of the box around x (N, D)."""
+    return (x.amax(0) - x.amin(0)).prod().item()
 
 
 @torch.no_grad()

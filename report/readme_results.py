@@ -20,7 +20,6 @@ from machinery import cli
 from machinery.cli import option
 from machinery.errors import BadInput
 from machinery.files import write_atomic
-from mixtures.questions import verdict
 
 ROOT = Path(__file__).parents[1]
 BEGIN = "<!-- results: written by report/readme_results.py -->"
@@ -108,6 +107,7 @@ def starts(run: dict[str, Any]) -> dict[str, Any]:
         "seeds": found["seeds"],
         "final": found["final"],
         "lead": found["lead"][-1],
+        "verdict": found["verdict"],
     }
 
 
@@ -155,8 +155,8 @@ def section(summary: dict[str, Any]) -> str:
         "|---|---|---|",
         *(f"| {name} | {middle} | {ends} |" for name, (middle, ends) in mixtures),
         "",
-        f"- Gaussians: {verdict(gaussians['lead'], n_seeds)}.",
-        f"- Boxes: {verdict(boxes['lead'], n_seeds)}. From the random start they cover "
+        f"- Gaussians. {gaussians['verdict']}",
+        f"- Boxes. {boxes['verdict']} From the random start they cover "
         f"{boxes['coverage']['median']:.0%} of the test places (median); each of the "
         "others counts -1,000,000.",
         "",

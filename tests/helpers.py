@@ -15,6 +15,7 @@ import torch
 
 from gpt.config import MAY_CHANGE
 from machinery import checkpoint
+from mixture_models import UMM
 
 ROOT = Path(__file__).resolve().parents[1]
 CENTRES = np.array([[0.0, 45.0], [10.0, 50.0], [20.0, 55.0]])  # degrees, a country each
@@ -147,3 +148,25 @@ def assert_same_run(one: Path, two: Path) -> None:
 def window_slices(text: str, size: int) -> set[str]:
     """Return every string of size characters that text contains."""
     return {text[i : i + size] for i in range(len(text) - size + 1)}
+
+
+def umm(n_components: int, n_dims: int = 2, seed: int = 0) -> UMM:
+    """Return a float64 mixture of boxes as a seed starts it."""
+    torch.manual_seed(seed)
+    return UMM(n_components, n_dims).double()
+
+
+def boxes(centers, sides, logits=None) -> UMM:
+    """Return a float64 mixture of boxes at centers (K, D) with sides (K, D)."""
+    model = umm(len(centers), len(centers[0]))
+    with torch.no_grad():
+        model.centers.copy_(torch.tensor(centers, dtype=torch.float64))
+        model.log_sizes.copy_(torch.tensor(sides, dtype=torch.float64).log())
+        model.logits.copy_(torch.tensor(logits or [0.0] * len(centers)))
+    return model
+
+
+def square_grid(half: float, n: int) -> tuple[torch.Tensor, float]:
+    """Return the centres (n * n, 2) of a square's cells, and the area of a cell."""
+    line = (torch.arange(n, dtype=torch.float64) + 0.5) / n * 2 * half - half
+    return torch.cartesian_prod(line, line), (2 * half / n) ** 2

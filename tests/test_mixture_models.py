@@ -89,6 +89,12 @@ def test_the_start_is_the_exercise_s():
         assert parameter.std().item() == pytest.approx(1, abs=0.05)
 
 
+def test_the_locations_are_the_means_themselves():
+    model = GMM(3)
+    assert model.locations is model.means
+    assert [*model.state_dict()] == ["logits", "means", "log_variances"]
+
+
 @pytest.mark.parametrize("n_components", [1, 2, 5, 33])
 def test_density_integrates_to_one(n_components):
     model = gmm(n_components, seed=n_components)

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixture_models import GMM
+from mixtures import fast_gmm
 from mixtures.clusters import find_clusters, k_means_plus_plus
+from mixtures.config import GmmConfig
 from mixtures.fast_gmm import LEAST_VARIANCE, fit_fast, start_from_data
 
 CENTRES = torch.tensor([[-4.0, 0.0], [0.0, 3.0], [5.0, -2.0]])
@@ -83,3 +85,18 @@ def test_the_step_decays_to_nothing(monkeypatch):
     assert rates[0] == pytest.approx(0.1)
     assert rates[-1] < 0.005
     assert (np.diff(rates) < 0).all()
+
+
+def test_a_fast_run_is_measured_as_the_exercise_s_are(loaded):
+    run = fast_gmm.run_fast(GmmConfig(epochs=3), loaded, 7)
+    assert torch.equal(run.model.means, fit_fast(3, loaded.train, 7, epochs=3).means)
+    (row,) = run.rows
+    assert (row["n_components"], row["start"], row["seed"]) == (3, "clusters", 7)
+    for split in ("train", "test"):
+        mean = run.model(getattr(loaded, split)).mean().item()
+        assert row[f"{split}_log_likelihood"] == pytest.approx(mean, abs=1e-5)
+
+
+def test_no_more_epochs_than_the_exercise_s_runs():
+    assert fast_gmm.n_epochs(GmmConfig(epochs=7)) == 7
+    assert fast_gmm.n_epochs(GmmConfig(epochs=400)) == 15

@@ -1,20 +1,18 @@
-"""The driver as a user runs it: every file, the same bytes, one line on errors."""
+"""The driver as a user runs it: every file, the same bytes."""
 
-import csv
 import json
-import signal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from dataset import load_europe
 from machinery import checkpoint
 from machinery.training import in_chunks
 from mixture_models import GMM
-from mixtures import runs as mixture_runs
 from mixtures.runs import load_mixture
-from tests.helpers import CENTRES, assert_one_line, blob_rows, run_driver, write_places
+from tests.helpers import CENTRES, rows_of, run_driver
 
 FIGURES = {
     "q1_samples.png",
@@ -25,13 +23,8 @@ FIGURES = {
     "map.png",
 }
 FILES = FIGURES | {"metrics.csv", "summary.json", "model.pt", "forming.gif"}
-FILES |= {"fast_model.pt"}
+FILES |= {"fast_model.pt", "snapshots.pt"}
 TINY = ("--epochs", 2, "--n-seeds", 2)
-
-
-def rows_of(folder) -> list[dict[str, str]]:
-    with open(folder / "metrics.csv", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def key(row) -> tuple[str, ...]:
@@ -133,7 +126,7 @@ def test_the_printed_table_has_units_and_the_metrics_numbers(finished):
 def test_the_metrics_are_those_of_the_saved_model(folder, places):
     model, scale = load_mixture(folder / "model.pt")
     found = {key(row): row for row in rows_of(folder) if row["epoch"] == "2"}
-    loaded = mixture_runs.load_europe(places)
+    loaded = load_europe(places)
     for split, data in zip(("train", "test"), loaded, strict=True):
         value = in_chunks(model, scale.transform(data.features)).mean().item()
         expected = float(found["3", "random", "42"][f"{split}_log_likelihood"])
@@ -158,6 +151,22 @@ def test_a_saved_model_does_not_tell_how_long_it_took(folder):
     assert content["kind"] == "gmm"
 
 
+def test_the_snapshots_are_the_weights_that_the_figures_show(folder, places):
+    content = checkpoint.read(folder / "snapshots.pt", also={"snapshots": list})
+    snapshots = {(*key(s), str(s["epoch"])): s for s in content["snapshots"]}
+    along = [("3", start, "42", e) for start in ("random", "country") for e in "12"]
+    counted = [(k, "random", "42", "2") for k in ("1", "5", "10")]
+    assert list(snapshots) == along + counted
+    rows = {(*key(row), row["epoch"]): row for row in rows_of(folder)}
+    _, scale = load_mixture(folder / "snapshots.pt")
+    x = scale.transform(load_europe(places)[1].features)
+    for which, snapshot in snapshots.items():
+        model = GMM(snapshot["n_components"])
+        model.load_state_dict(snapshot["state_dict"])
+        expected = float(rows[which]["test_log_likelihood"])
+        assert model(x).mean().item() == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_same_seed_gives_the_same_metrics_and_model(folder, repeated):
     name = "metrics.csv"
     assert (folder / name).read_bytes() == (repeated / name).read_bytes()
@@ -178,128 +187,3 @@ def test_another_seed_gives_another_run(folder):
     for epoch in "012":
         one, other = (rows["3", "random", seed, epoch] for seed in ("42", "43"))
         assert one["train_log_likelihood"] != other["train_log_likelihood"]
-
-
-def test_an_absent_data_folder_is_one_line(train_gmm_here, tmp_path):
-    status, out, err = train_gmm_here("--data-dir", tmp_path / "absent")
-    assert (status, out) == (2, "")
-    assert_one_line(err, "train_gmm.py: ", "absent", "No such file")
-    assert not list(tmp_path.iterdir())
-
-
-def test_debug_shows_the_traceback(tmp_path):
-    flags = ("--data-dir", tmp_path / "absent", "--debug")
-    result = run_driver("train_gmm.py", *flags, cwd=tmp_path)
-    assert result.returncode != 0
-    assert result.stderr.startswith("Traceback")
-    assert "FileNotFoundError" in result.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_fault_7_a_folder_beneath_a_file_is_refused_before_training(
-    train_gmm_here, places, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(mixture_runs.Trainer, "run", lambda *_: pytest.fail("trained"))
-    (tmp_path / "file").write_text("in the way")
-    flags = ("--data-dir", places, "--output-dir", tmp_path / "file" / "run")
-    status, out, err = train_gmm_here(*flags)
-    assert (status, out) == (2, "")
-    assert_one_line(err, "cannot write to", str(tmp_path / "file" / "run"))
-
-
-@pytest.mark.parametrize(
-    ("split", "text", "message"),
-    [
-        ("train", "", "train.csv has no column long; found []"),
-        ("test", ",long,lat,country\n", "test.csv has a header and no rows"),
-        ("train", ",long,lat\n0,1,2\n", "train.csv has no column country; found ['',"),
-        ("train", ",long,lat,country\n0,1,2,0\n1,2\n", "line 3 has 2 fields"),
-        ("test", ",long,lat,country\n0,1,N/A,0\n", "test.csv line 2: lat is 'N/A'"),
-        ("test", ",long,lat,country\n0,1,nan,0\n", "test.csv line 2: lat is nan"),
-    ],
-)
-def test_fault_19_and_20_a_bad_file_is_one_line(
-    train_gmm_here, tmp_path, split, text, message
-):
-    write_places(tmp_path / "data")
-    (tmp_path / "data" / f"{split}.csv").write_text(text)
-    status, out, err = train_gmm_here("--data-dir", tmp_path / "data")
-    assert (status, out) == (2, "")
-    assert_one_line(err, str(tmp_path / "data"), message)
-    assert not (tmp_path / "outputs").exists()
-
-
-@pytest.mark.parametrize(
-    ("train", "message"),
-    [
-        ([("1.5", "2.5", 0)], "every coordinate must vary"),
-        ([("1.1", "2.3", 0)] * 50, "every coordinate must vary"),
-        ([("1.1", str(i), 0) for i in range(50)], "every coordinate must vary"),
-        ([("1", "2", 0), ("3", "4", 1)] * 25, "2 distinct places; 10 components"),
-        ([(str(i), str(i), i) for i in range(11)] * 2, None),
-        ([(str(i % 7), str(i % 7), i) for i in range(12)], "7 distinct places; 12"),
-    ],
-    ids=["one point", "identical", "a line", "two points", "just enough", "countries"],
-)
-def test_fault_21_fewer_distinct_places_than_components_are_refused(
-    train_gmm_here, tmp_path, train, message
-):
-    write_places(tmp_path / "data", train=train, test=train[:1])
-    status, _, err = train_gmm_here("--data-dir", tmp_path / "data", "--epochs", 1)
-    if message is None:
-        assert (status, err) == (0, "")
-    else:
-        assert status == 2
-        assert_one_line(err, message)
-
-
-def test_fault_22_divergence_names_epoch_and_step_and_keeps_a_finite_model(
-    places, tmp_path
-):
-    flags = ("--learning-rate", 1e30, "--epochs", 5, "--data-dir", places)
-    result = run_driver("train_gmm.py", *flags, cwd=tmp_path)
-    assert result.returncode == 2
-    assert_one_line(result.stderr, "epoch", "step", "learning rate")
-    model, _ = load_mixture(tmp_path / "outputs" / "gmm" / "model.pt")
-    assert all(p.isfinite().all() for p in model.parameters())
-    assert rows_of(tmp_path / "outputs" / "gmm")
-
-
-def test_fault_23_a_country_of_the_test_set_alone_is_one_line(train_gmm_here, tmp_path):
-    test = [*blob_rows(9, seed=0), ("1.0", "50.0", 8)]
-    write_places(tmp_path / "data", test=test)
-    status, out, err = train_gmm_here("--data-dir", tmp_path / "data")
-    assert (status, out) == (2, "")
-    assert_one_line(err, "test.csv: country 8 is not in train.csv")
-
-
-def test_a_signal_keeps_the_finished_epochs_and_the_model(
-    train_gmm_here, places, tmp_path, monkeypatch
-):
-    record = mixture_runs.Trainer.record
-
-    def interrupted(self, run, epoch):
-        record(self, run, epoch)
-        if epoch == 3 and len(self.runs) == 1:
-            signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(mixture_runs.Trainer, "record", interrupted)
-    status, _, err = train_gmm_here("--epochs", 9, "--data-dir", places)
-    assert status == 143
-    assert_one_line(err, "SIGTERM")
-    folder = tmp_path / "outputs" / "gmm"
-    assert [row["epoch"] for row in rows_of(folder)] == ["0", "1", "2", "3"]
-    assert load_mixture(folder / "model.pt")[0].n_components == 3
-    for name in ("q2_samples_random_start.png", "q2_log_likelihood.png"):
-        assert (folder / name).exists()
-
-
-@pytest.mark.parametrize("rate", [1e10, 1e18, 1e30])
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_fault_22_divergence_in_the_last_epoch_is_named_too(
-    train_gmm_here, places, rate, epochs
-):
-    flags = ("--learning-rate", rate, "--epochs", epochs, "--data-dir", places)
-    status, _, err = train_gmm_here(*flags)
-    assert status == 2
-    assert_one_line(err, "epoch", "learning rate")
