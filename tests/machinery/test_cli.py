@@ -69,6 +69,18 @@ def test_an_optional_value_may_be_none(text):
     assert config.data_dir is None
 
 
+def test_a_positional_option_may_be_left_out_and_is_no_flag():
+    @dataclass(frozen=True)
+    class Named:
+        report: str | None = option(None, "which", positional=True)
+        outputs: str = option("outputs", "folder")
+
+    assert cli.parse(Named, [])[0] == Named()
+    assert cli.parse(Named, ["a", "--outputs", "b"])[0] == Named("a", "b")
+    with pytest.raises(SystemExit):
+        cli.parse(Named, ["--report", "a"])
+
+
 def test_debug_is_no_part_of_the_config():
     assert cli.parse(Config, ["--debug"]) == (Config(), True)
     assert cli.parse(Config, []) == (Config(), False)

@@ -1,57 +1,24 @@
-"""The report and the README's results: made of the runs' numbers and nothing else."""
+"""The reports: made of the runs' numbers and nothing else."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
-import train_gmm
-import train_umm
+import build
 from tests.helpers import ROOT, assert_one_line
 
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "report" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-build = load("build")
-readme_results = load("readme_results")
-
-
-@pytest.fixture(scope="module")
-def finished(places, finished_gpt, tmp_path_factory) -> Path:
-    """What the three drivers write, tiny."""
-    outputs = tmp_path_factory.mktemp("outputs")
-    for driver in (train_gmm, train_umm):
-        folder = outputs / driver.__name__.removeprefix("train_")
-        driver.main(
-            driver.Config(
-                data_dir=str(places), output_dir=str(folder), epochs=2, n_seeds=2
-            )
-        )
-    shutil.copytree(finished_gpt[0], outputs / "gpt")
-    return outputs
-
-
-@pytest.fixture
-def outputs(finished, tmp_path) -> Path:
-    """The same, to be changed."""
-    return shutil.copytree(finished, tmp_path / "outputs")
+NAME = "generative_models"
+SOURCES = sorted(path.name for path in build.SOURCES.glob("*.typ"))
 
 
 @pytest.fixture(scope="module")
 def report(finished, tmp_path_factory) -> PdfReader:
     path = tmp_path_factory.mktemp("report") / "report.pdf"
-    path.write_bytes(build.build(finished))
+    path.write_bytes(build.build(NAME, finished))
     return PdfReader(path)
 
 
@@ -64,16 +31,8 @@ def text_of(reader: PdfReader) -> str:
 
 def rebuilt(outputs: Path) -> str:
     path = outputs / "report.pdf"
-    path.write_bytes(build.build(outputs))
+    path.write_bytes(build.build(NAME, outputs))
     return text_of(PdfReader(path))
-
-
-def change(outputs: Path, name: str, edit) -> dict:
-    path = outputs / name / "summary.json"
-    summary = json.loads(path.read_text("utf-8"))
-    edit(summary)
-    path.write_text(json.dumps(summary), "utf-8")
-    return summary
 
 
 def alternatives(node) -> list[str]:
@@ -121,17 +80,18 @@ def test_every_question_has_a_bookmark_and_the_document_a_title(report):
 
 def test_every_figure_has_an_alternative_text(report):
     found = alternatives(report.trailer["/Root"]["/StructTreeRoot"]["/K"])
-    figures = [f for files in build.NEEDED.values() for f in files if ".png" in f]
+    needed = build.needed(NAME).values()
+    figures = [file for files in needed for file in files if ".png" in file]
     assert len(found) >= len(figures)
     assert all(len(text) > 20 for text in found[: len(figures)])
 
 
 def test_the_same_outputs_give_the_same_bytes(finished):
-    assert build.build(finished) == build.build(finished)
+    assert build.build(NAME, finished) == build.build(NAME, finished)
 
 
 def test_the_tests_that_the_report_names_exist():
-    source = build.SOURCE.read_text("utf-8")
+    source = "".join((build.SOURCES / name).read_text("utf-8") for name in SOURCES)
     named = [
         "".join(re.findall(r'"(\w+)"', parts))
         for parts in re.findall(r'#test-name\(("[^)]*)\)', source)
@@ -144,11 +104,12 @@ def test_the_tests_that_the_report_names_exist():
         assert f"def {name}(" in tests
 
 
-def test_no_number_is_typed_into_the_report():
-    _, body = build.SOURCE.read_text("utf-8").split("// ---- text")
+@pytest.mark.parametrize("name", sorted({*SOURCES} - {"house.typ"}))
+def test_no_number_is_typed_into_a_section(name):
+    text = (build.SOURCES / name).read_text("utf-8")
     # code, lengths and names of files are no prose; formulas are mathematics
     code = r'"[^"]*"|\$[^$]*\$|#(let|if) [^\n]*|#[\w.-]+\([^\n]*|[\d.]+(pt|mm|%)|luma.*'
-    assert not re.findall(r"\d+[.,]\d+|\d{3,}", re.sub(code, "", body))
+    assert not re.findall(r"\d+[.,]\d+|\d{3,}", re.sub(code, "", text))
 
 
 # its numbers
@@ -168,30 +129,34 @@ def test_the_numbers_are_the_runs_own(report, finished):
         assert f"{100 * j['real_words']:.1f} %" in text
 
 
-def test_a_changed_number_changes_the_text(outputs):
+def test_a_changed_number_changes_the_text(outputs, change):
     def edit(summary):
         summary["runs"][0]["test_log_likelihood"] = -1.23454
         summary["n_train"] = 7654321
 
-    change(outputs, "gmm", edit)
+    change("gmm", edit)
     text = rebuilt(outputs)
     assert "\u22121.2345" in text
     assert "7,654,321 places" in text
 
 
 @pytest.mark.parametrize(
-    ("lead", "expected"),
+    ("winner", "reason"),
     [
-        ({"mean": 0.5, "std": 0.25, "ahead": 2}, "Better. After the last epoch"),
-        ({"mean": -0.5, "std": 0.25, "ahead": 0}, "Worse. After the last epoch"),
-        ({"mean": 0.5, "std": 0.75, "ahead": 1}, "Neither, reliably."),
-        ({"mean": 0.0, "std": 0.0, "ahead": 0}, "Neither: both starts end equal"),
+        ("country", "the country start spreads the components"),
+        ("random", "the country start spends one component on every country"),
+        (None, "Both are starts of the same climb"),
     ],
 )
-def test_the_answer_to_question_2c_is_chosen_by_the_numbers(outputs, lead, expected):
+def test_the_answer_to_question_2c_is_the_driver_s_own(outputs, change, winner, reason):
+    def edit(summary):
+        summary["starts"] |= {"winner": winner, "verdict": "Judged: by -0.5 ± 0.25."}
+
     for name in ("gmm", "umm"):
-        change(outputs, name, lambda s: s["starts"]["lead"][-1].update(lead))
-    assert rebuilt(outputs).count(expected) == 2
+        change(name, edit)
+    text = rebuilt(outputs)
+    assert text.count("Judged: by \u22120.5 ± 0.25.") == 2
+    assert reason in text
 
 
 @pytest.mark.parametrize(
@@ -202,12 +167,14 @@ def test_the_answer_to_question_2c_is_chosen_by_the_numbers(outputs, lead, expec
         ((0.5, 0.5), "In real words there is no clear difference"),
     ],
 )
-def test_the_judgement_of_top_k_is_chosen_by_the_numbers(outputs, shares, expected):
+def test_the_judgement_of_top_k_is_chosen_by_the_numbers(
+    outputs, change, shares, expected
+):
     def edit(summary):
         for judged, share in zip(summary["sampling"].values(), shares, strict=True):
             judged.update(real_words=share, n_words=1000)
 
-    change(outputs, "gpt", edit)
+    change("gpt", edit)
     assert expected in rebuilt(outputs)
 
 
@@ -219,97 +186,84 @@ def test_the_judgement_of_top_k_is_chosen_by_the_numbers(outputs, shares, expect
     ],
 )
 def test_whether_boxes_beat_gaussians_is_chosen_by_the_numbers(
-    outputs, boxes, expected
+    outputs, change, boxes, expected
 ):
     def edit(summary):
         for run in summary["annealed"]:
             run["test_log_likelihood"] = boxes
 
-    change(outputs, "umm", edit)
+    change("umm", edit)
     assert expected in rebuilt(outputs)
 
 
 # what can be missing
 
 
+@pytest.mark.parametrize("report", [(), (NAME,)])
 @pytest.mark.parametrize("name", ["gmm", "umm", "gpt"])
 @pytest.mark.parametrize("file", ["summary.json", "metrics.csv", None])
 def test_a_missing_output_names_the_driver_that_writes_it(
-    run_here, outputs, name, file
+    run_here, outputs, report, name, file
 ):
     if file:
         (outputs / name / file).unlink()
     else:
         shutil.rmtree(outputs / name)
-    status, out, err = run_here(build, "--outputs", outputs)
-    assert status == 2
-    assert out == ""
+    status, out, err = run_here(build, *report, "--outputs", outputs)
+    assert (status, out) == (2, "")
     assert_one_line(err, f"run python train_{name}.py", file or "summary.json")
 
 
-def test_an_output_of_another_version_is_one_line(run_here, outputs):
-    change(outputs, "umm", lambda s: s.pop("trends"))
+def test_an_output_of_another_version_is_one_line(run_here, outputs, change):
+    change("umm", lambda s: s.pop("trends"))
     status, _, err = run_here(build, "--outputs", outputs)
     assert status == 2
     assert_one_line(err, "trends", "run the drivers again")
 
 
 def test_the_report_is_written_where_it_is_wanted(run_here, outputs, tmp_path):
-    pdf = tmp_path / "new" / "a.pdf"
-    status, out, err = run_here(build, "--outputs", outputs, "--output", pdf)
-    assert (status, err) == (0, "")
-    assert str(pdf) in out
-    assert pdf.read_bytes().startswith(b"%PDF")
-
-
-# the README
-
-
-MARKED = f"# A\n\n{readme_results.BEGIN}\nold\n{readme_results.END}\n\nend\n"
-
-
-def test_the_readme_s_numbers_are_those_of_docs_summary():
-    summary = json.loads((ROOT / "docs" / "summary.json").read_text("utf-8"))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert readme == readme_results.insert(readme, readme_results.section(summary))
-
-
-def test_the_results_are_written_from_the_outputs(run_here, outputs, tmp_path):
-    readme, docs = tmp_path / "README.md", tmp_path / "docs"
-    readme.write_text(MARKED)
-    flags = ("--outputs", outputs, "--readme", readme, "--docs", docs)
-    status, _, err = run_here(readme_results, *flags)
-    assert (status, err) == (0, "")
-    text = readme.read_text("utf-8")
-    summary = json.loads((docs / "summary.json").read_text("utf-8"))
-    assert readme_results.section(summary) in text
-    assert text.startswith("# A\n")
-    assert text.endswith("\n\nend\n")
-    assert "old" not in text
-    gpt = json.loads((outputs / "gpt/summary.json").read_text("utf-8"))
-    assert f"| this GPT | {gpt['epochs'][-1]['test_loss']:.3f} |" in text
-    for name in readme_results.FIGURES:
-        assert (docs / name).stat().st_size < 200_000
-    assert run_here(readme_results, *flags)[0] == 0
-    assert readme.read_text("utf-8") == text
-
-
-def test_a_readme_without_markers_is_one_line_and_left_alone(
-    run_here, outputs, tmp_path
-):
-    readme, docs = tmp_path / "README.md", tmp_path / "docs"
-    readme.write_text("# A\n")
-    status, _, err = run_here(
-        readme_results, "--outputs", outputs, "--readme", readme, "--docs", docs
+    folder = tmp_path / "new" / "reports"
+    status, out, err = run_here(
+        build, NAME, "--outputs", outputs, "--output-dir", folder
     )
-    assert status == 2
-    assert_one_line(err, readme_results.BEGIN)
-    assert readme.read_text() == "# A\n"
-    assert not docs.exists()
+    assert (status, err) == (0, "")
+    assert str(folder / f"{NAME}.pdf") in out
+    assert (folder / f"{NAME}.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_results_without_outputs_name_the_driver(run_here, outputs):
-    (outputs / "umm" / "summary.json").unlink()
-    status, _, err = run_here(readme_results, "--outputs", outputs)
+def test_by_default_it_goes_to_outputs_reports(run_here, outputs, tmp_path):
+    assert run_here(build, "--outputs", outputs)[0] == 0
+    assert [p.name for p in (tmp_path / "outputs" / "reports").iterdir()] == [
+        f"{NAME}.pdf"
+    ]
+
+
+def test_an_unknown_report_is_one_line_with_the_known(run_here):
+    status, out, err = run_here(build, "poems")
+    assert (status, out) == (2, "")
+    assert_one_line(err, "poems", *build.REPORTS)
+
+
+def test_without_a_name_every_report_whose_runs_are_there_is_written(
+    run_here, outputs, monkeypatch
+):
+    monkeypatch.setitem(build.SECTIONS, "later", {"compare_later": ("summary.json",)})
+    monkeypatch.setitem(build.REPORTS, "later", ("gpt", "later"))
+    status, out, err = run_here(build, "--outputs", outputs)
+    assert (status, err) == (0, "")
+    missing = f"{outputs / 'later' / 'summary.json'} is missing"
+    assert out.splitlines() == [
+        f"left out later: {missing}: run python compare_later.py",
+        f"wrote {Path('outputs', 'reports', NAME)}.pdf",
+    ]
+    status, _, err = run_here(build, "later", "--outputs", outputs)
     assert status == 2
-    assert_one_line(err, "run python train_umm.py")
+    assert_one_line(err, missing)
+
+
+def test_every_report_has_its_source_and_every_section_a_file():
+    for name, sections in build.REPORTS.items():
+        assert f"{name}.typ" in SOURCES
+        assert {f"{section}.typ" for section in sections} <= {*SOURCES}
+    used = {section for sections in build.REPORTS.values() for section in sections}
+    assert used == build.SECTIONS.keys()
