@@ -68,6 +68,7 @@ class Solution:
         self.home = os.getcwd()
         self.loaded: dict[str, ModuleType | BaseException] = {}
         self.own_modules: dict[str, ModuleType] = {}
+        self.stand_in: ModuleType | None = None  # ours, for a dataset.py that fails
 
     def has(self, file: str) -> bool:
         return self.folder / file in self.sources
@@ -103,20 +104,27 @@ class Solution:
             torch.set_default_dtype(dtype)
 
     def module(self, file: str) -> ModuleType:
-        """Import a file of the folder; Blame says why it cannot be imported."""
+        """Import a file of the folder.
+
+        Blame says why it cannot be imported, NotOffered what it lacks here.
+        """
         name = file.removesuffix(".py")
         if name not in self.loaded:
             self.loaded[name] = self.import_file(name)
-        if isinstance(self.loaded[name], BaseException):
-            raise Blame(self.import_problem(file, self.loaded[name]))
+        error = self.loaded[name]
+        if isinstance(error, BaseException):
+            if reason := self.lacks(error):
+                raise NotOffered(reason)
+            raise Blame(self.import_problem(file, error))
         return self.loaded[name]
 
     def import_file(self, name: str) -> ModuleType | BaseException:
         if name != "dataset" and self.has("dataset.py"):
             try:
                 self.module("dataset.py")
-            except Blame:  # ours stands in, so that the models are still judged
+            except (Blame, NotOffered):  # ours stands in: the models are still judged
                 sys.modules["dataset"] = reference("dataset")
+                self.stand_in = sys.modules["dataset"]
         try:
             return importlib.import_module(name)
         except (Exception, SystemExit, TimeLimit) as error:
@@ -133,21 +141,43 @@ class Solution:
         if isinstance(error, SyntaxError):
             where = Path(error.filename or file).name
             return f"{where} line {error.lineno} is not valid Python: {error.msg}"
-        if isinstance(error, ModuleNotFoundError):
-            return f"{file} needs the module {error.name}, which is not installed here"
         if isinstance(error, SystemExit):
             return f"{file} ends the program while it is being imported"
         return "importing stops: " + self.describe(error)
+
+    def lacks(self, error: BaseException) -> str:
+        """What is missing here, where that and no mistake is the cause, or nothing."""
+        frame = self.frame(error)
+        file = Path(frame.filename).name if frame else "the solution"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return (
+                f"{file} needs the module {error.name}, which is not installed here "
+                "and not in the folder"
+            )
+        ours = self.stand_in
+        if ours and (
+            (isinstance(error, ImportError) and error.name == ours.__name__)
+            or (isinstance(error, AttributeError) and error.obj is ours)
+        ):
+            return f"{file} needs its own dataset.py, which cannot be imported"
+        return ""
+
+    def frame(self, error: BaseException) -> traceback.FrameSummary | None:
+        """Where in the solution the error arose."""
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            file = Path(frame.filename)
+            if file.is_absolute() and file.resolve().is_relative_to(self.folder):
+                return frame
+        return None
 
     def describe(self, error: BaseException) -> str:
         """One line: where in the solution the error arose, and what it says."""
         text = str(error).replace(str(self.folder), self.folder.name)
         text = textwrap.shorten(text, 160, placeholder=" ...")
         kind = type(error).__name__
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if Path(frame.filename).resolve().is_relative_to(self.folder):
-                place = f"{Path(frame.filename).name} line {frame.lineno}"
-                return f"{place} raises {kind}: {text}" if text else f"{place}: {kind}"
+        if frame := self.frame(error):
+            place = f"{Path(frame.filename).name} line {frame.lineno}"
+            return f"{place} raises {kind}: {text}" if text else f"{place}: {kind}"
         return f"{kind}: {text}" if text else kind
 
     def get(self, file: str, name: str) -> Any:
@@ -161,7 +191,7 @@ class Solution:
         for file in files:
             if not self.has(file):
                 continue
-            with contextlib.suppress(Blame):
+            with contextlib.suppress(Blame, NotOffered):
                 module = self.module(file)
                 for name, value in vars(module).items():
                     own = getattr(value, "__module__", None) == module.__name__

@@ -10,7 +10,7 @@ from conftest import ROOT, assert_one_line, run_driver, run_python
 
 import solution_report
 import solution_run
-from solution_loader import build, tensor
+from solution_loader import Blame, NotOffered, Solution, build, tensor
 from solution_run import Row
 
 PLANTED = ROOT / "tests" / "planted"
@@ -211,6 +211,7 @@ EMPTY = """
     class GMM(nn.Module):
         pass
 """
+LACKING = "needs the module pandas_of_nobody, which is not installed here and not in"
 
 
 @pytest.mark.slow
@@ -222,10 +223,58 @@ def test_files_that_cannot_be_imported_get_one_sentence(tmp_path):
     result = check(write(tmp_path / "broken", files), cwd=tmp_path)
     assert result.returncode == 1
     said = " ".join(result.stdout.split())
-    assert "mixture_models.py needs the module pandas_of_nobody, which is not" in said
+    assert f"mixture_models.py {LACKING} the folder" in said
     assert "importing transformer.py takes longer than 8 seconds: what trains" in said
     assert "no dataset.py in the folder" in said
-    assert said.count("FAILED") == 2
+    assert said.count("FAILED") == 1
+
+
+@pytest.mark.slow
+def test_a_missing_module_leaves_its_questions_unchecked_and_blames_nothing(tmp_path):
+    shutil.copytree(PLANTED / "vectorised", tmp_path / "lacking")
+    file = tmp_path / "lacking" / "dataset.py"
+    file.write_text("import pandas_of_nobody\n" + file.read_text())
+    for name in ("mixture_models.py", "transformer.py"):
+        file = tmp_path / "lacking" / name
+        file.write_text("from dataset import EuropeDataset\n" + file.read_text())
+    result = check(tmp_path / "lacking", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    said = " ".join(result.stdout.split())
+    assert said.count(f"dataset.py {LACKING} the folder") == 4  # questions on it
+    assert "30 passed, 0 failed, 4 not checked" in said
+
+
+def not_offered(folder: Path, file: str) -> str:
+    """The reason for which a file of a folder is not checked."""
+    solution = Solution(folder)
+    with solution.active(), pytest.raises(NotOffered) as reason:
+        solution.module(file)
+    return str(reason.value)
+
+
+def test_a_helper_that_was_not_handed_in_is_named_and_no_mistake(tmp_path):
+    files = {"mixture_models.py": "import shown", "shown.py": "import my_plots"}
+    assert not_offered(write(tmp_path / "a", files), "mixture_models.py") == (
+        "shown.py needs the module my_plots, which is not installed here and not in "
+        "the folder"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["from dataset import load_places", "import dataset; dataset.load_places"]
+)
+def test_what_builds_on_a_broken_dataset_is_not_blamed(tmp_path, line):
+    files = {"dataset.py": "def load_places(\n", "mixture_models.py": line}
+    assert not_offered(write(tmp_path / "a", files), "mixture_models.py") == (
+        "mixture_models.py needs its own dataset.py, which cannot be imported"
+    )
+
+
+def test_a_name_that_its_own_dataset_lacks_is_a_mistake(tmp_path):
+    files = {"dataset.py": "x = 1", "mixture_models.py": "from dataset import y"}
+    solution = Solution(write(tmp_path / "a", files))
+    with solution.active(), pytest.raises(Blame, match="cannot import name 'y'"):
+        solution.module("mixture_models.py")
 
 
 @pytest.mark.parametrize(
