@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from solution_loader import ROOT, Blame, NotOffered, Solution, TimeLimit
+from solution_imports import ROOT
+from solution_loader import Blame, NotOffered, Solution, TimeLimit
 
 CONTRACT = ROOT / "tests" / "contract"
 TICK = 0.5  # seconds

@@ -9,7 +9,8 @@ from contract.data_probe import (
     check_windows,
     handler,
 )
-from solution_loader import FILES, Blame
+from solution_imports import FILES
+from solution_loader import Blame
 
 SECTION = "Data"
 FILE = "dataset.py"
