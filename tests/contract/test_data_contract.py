@@ -5,7 +5,7 @@ import torch
 
 from grading.imports import FILES
 from grading.loader import Blame
-from tests.grading.contract.data_probe import (
+from tests.contract.data_probe import (
     check_places,
     check_standardization,
     check_windows,
