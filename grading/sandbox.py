@@ -65,7 +65,7 @@ def copy_folder(source: Path, target: Path) -> None:
 
 def command(folders: list[Path], results: Path) -> list[str]:
     options = ["-o", "addopts=", "-o", "filterwarnings=", "-p", "no:cacheprovider"]
-    options += ["-p", "solution_plugin", "--rootdir", str(ROOT), "-q", "-s"]
+    options += ["-p", "grading.plugin", "--rootdir", str(ROOT), "-q", "-s"]
     options += ["--confcutdir", str(ROOT / "tests" / "contract")]
     options += ["--check-seconds", str(CHECK_SECONDS)]
     options += ["--check-memory", str(CHECK_MEMORY), "--results", str(results)]

@@ -1,13 +1,8 @@
-"""Bring in solution_plugin where the command line did not (-p solution_plugin)."""
+"""Bring in the plugin where the command line did not (-p grading.plugin)."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from grading import plugin as solution_plugin
+from grading import plugin
 
 
 def pytest_addoption(pluginmanager) -> None:
-    if not pluginmanager.has_plugin("solution_plugin"):
-        pluginmanager.register(solution_plugin, "solution_plugin")
+    if not pluginmanager.has_plugin(plugin.__name__):
+        pluginmanager.register(plugin, plugin.__name__)
