@@ -1,4 +1,4 @@
-"""Run the checks on a copy of a folder, in a process of its own that may come to grief.
+"""Run the checks on a copy of a folder, in a process of its own that may crash.
 
 The process reports every question as it goes. Where it ends too early, the question it
 was at is to blame, and a new process goes on with those that are left.

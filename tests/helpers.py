@@ -5,6 +5,7 @@ and the comparison of two runs of the GPT.
 import csv
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -170,3 +171,13 @@ def square_grid(half: float, n: int) -> tuple[torch.Tensor, float]:
     """Return the centres (n * n, 2) of a square's cells, and the area of a cell."""
     line = (torch.arange(n, dtype=torch.float64) + 0.5) / n * 2 * half - half
     return torch.cartesian_prod(line, line), (2 * half / n) ** 2
+
+
+def write_files(folder: Path, files: dict[str, str]) -> Path:
+    """Make a folder of these texts, without the indentation of their first line."""
+    folder.mkdir()
+    for name, text in files.items():
+        indent = re.match(r"\n( *)", text)
+        lines = text.replace(f"\n{indent[1]}", "\n") if indent else text
+        (folder / name).write_text(lines)
+    return folder
