@@ -13,12 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from grading import report as solution_report
-from grading.sandbox import run
+from grading import report, sandbox
 from machinery.errors import BadInput, OneLineParser, describe_end, exit_with
 from machinery.files import write_atomic
 
-FILES = ("mixture_models.py", "transformer.py", "dataset.py")
 TIME_LIMIT = 55.0  # seconds
 
 
@@ -42,8 +40,10 @@ def check_input(folder: Path, page: Path | None) -> None:
         raise BadInput(f"FOLDER must exist, got {folder}")
     if not folder.is_dir():
         raise BadInput(f"FOLDER must be a folder, got the file {folder}")
-    if not any((folder / name).is_file() for name in FILES):
-        raise BadInput(f"FOLDER must hold one of {', '.join(FILES)}, got {folder}")
+    if not any((folder / name).is_file() for name in sandbox.FILES):
+        raise BadInput(
+            f"FOLDER must hold one of {', '.join(sandbox.FILES)}, got {folder}"
+        )
     if page is not None and not page.resolve().parent.is_dir():
         raise BadInput(f"--html must be in a folder that exists, got {page}")
     if importlib.util.find_spec("pytest") is None:
@@ -55,12 +55,12 @@ def main(options: argparse.Namespace) -> int:
     check_input(options.folder, options.html)
     start = time.monotonic()
     folder = options.folder.resolve()
-    rows = run([folder], TIME_LIMIT)[folder]
-    print(solution_report.table(rows))
+    rows = sandbox.run([folder], TIME_LIMIT)[folder]
+    print(report.table(rows))
     seconds = time.monotonic() - start
-    print(f"\n{options.folder}: {solution_report.counts(rows)}, in {seconds:.0f} s")
+    print(f"\n{options.folder}: {report.counts(rows)}, in {seconds:.0f} s")
     if options.html:
-        write_atomic(options.html, solution_report.page(folder.name, rows).encode())
+        write_atomic(options.html, report.page(folder.name, rows).encode())
         print(f"wrote {options.html}")
     return int(any(row.outcome == "failed" for row in rows))
 

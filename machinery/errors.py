@@ -17,7 +17,11 @@ class Diverged(BadInput):
     """A loss or a weight is no longer finite under the settings chosen."""
 
 
-class SaveError(OSError):
+class MachineError(OSError):
+    """The machine is to blame and not the input: a full disk, a process that ended."""
+
+
+class SaveError(MachineError):
     """A file could not be written; the file of that name, if any, is the old one."""
 
 
@@ -56,7 +60,7 @@ def describe_end(error: BaseException, debug: bool = False) -> tuple[int, str]:
             return 130, "aborted"
         case _ if debug:
             raise error
-        case SaveError() | MemoryError() | ConnectionError():
+        case MachineError() | MemoryError():
             return 1, str(error) or "out of memory"
         case BadInput() | OSError():
             return 2, str(error)

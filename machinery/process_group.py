@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from machinery.errors import MachineError
+
 
 def n_processes() -> int:
     """Return how many processes torchrun has started; 1 without it."""
@@ -30,19 +32,19 @@ def init_distributed(device: torch.device) -> torch.device:
 
 @contextlib.contextmanager
 def others_needed() -> Iterator[None]:
-    """Raise ConnectionError, one line, where another process does not answer."""
+    """Raise MachineError, one line, where another process does not answer."""
     try:
         yield
     except RuntimeError as error:
         who = f"process {dist.get_rank()} of {dist.get_world_size()}"
-        raise ConnectionError(f"{who}: another one ended or is silent") from error
+        raise MachineError(f"{who}: another one ended or is silent") from error
 
 
 @contextlib.contextmanager
 def process_group(device: torch.device) -> Iterator[tuple[int, torch.device]]:
     """Yield (rank, device); end in every process after the last one's work.
 
-    Raise ConnectionError when another process has ended before its work was done. An
+    Raise MachineError when another process has ended before its work was done. An
     error here leaves at once, which the others notice when they need this process.
     """
     if n_processes() == 1:

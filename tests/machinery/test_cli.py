@@ -12,7 +12,7 @@ import torch
 import train_gmm
 from machinery import cli
 from machinery.cli import option
-from machinery.errors import BadInput, Diverged, Interrupted, SaveError
+from machinery.errors import BadInput, Diverged, Interrupted, MachineError, SaveError
 from machinery.progress import Progress
 from tests.helpers import assert_one_line
 
@@ -191,7 +191,7 @@ def test_a_signal_after_the_last_step_keeps_its_status(monkeypatch, restored_sig
         (Diverged("a bad value"), 2),
         (FileNotFoundError("a bad value"), 2),
         (SaveError("a bad value"), 1),
-        (ConnectionError("a bad value"), 1),
+        (MachineError("a bad value"), 1),
         (MemoryError("a bad value"), 1),
     ],
 )
