@@ -1,7 +1,8 @@
 """Models to bytes and back: weights-only files that are checked before they are used.
 
-model.pt holds {format, config, state_dict, preprocessing}: plain builtins and tensors,
-so that loading one never runs code from the file.
+model.pt holds {format, kind, config, state_dict, preprocessing}: plain builtins and
+tensors, so that loading one never runs code from the file. kind names the model (gmm,
+umm, gpt, fast_gpt): whose weights they are is asked before they are loaded.
 """
 
 import io
@@ -10,14 +11,14 @@ import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-FORMAT = 1
+FORMAT = 2  # 1 had no kind
 # what a file that is no checkpoint has been seen to raise on its way through torch.load
 UNREADABLE = (
     zipfile.BadZipFile,
@@ -32,7 +33,13 @@ UNREADABLE = (
     AttributeError,
     struct.error,
 )
-KEYS = {"format", "config", "state_dict", "preprocessing"}
+PARTS = {
+    "format": int,
+    "kind": str,
+    "config": dict,
+    "state_dict": dict,
+    "preprocessing": dict,
+}
 
 
 class CheckpointError(ValueError):
@@ -40,6 +47,7 @@ class CheckpointError(ValueError):
 
 
 def dump(
+    kind: str,
     state_dict: dict[str, Any],
     config: dict[str, Any],
     preprocessing: dict[str, Any],
@@ -49,6 +57,7 @@ def dump(
     buffer = io.BytesIO()
     content = {
         "format": FORMAT,
+        "kind": kind,
         "config": config,
         "state_dict": {k: v.detach().cpu().clone() for k, v in state_dict.items()},
         "preprocessing": preprocessing,
@@ -71,36 +80,70 @@ def read(path: str | Path, also: dict[str, type] | None = None) -> dict[str, Any
     except CheckpointError:
         raise
     except UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{path} is not a whole, safe checkpoint: {reason}"
+            f"{path} is not a whole, safe checkpoint: {first_line(error)}"
         ) from error
-    also = also or {}
-    keys = KEYS | also.keys()
-    missing = keys - content.keys() if isinstance(content, dict) else keys
+    check_parts(content, also or {}, path)
+    return content
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's message without the stack that PyTorch may add to it."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def check_parts(content: Any, also: dict[str, type], path: Path) -> None:
+    """Raise CheckpointError unless content has this format and parts of such types."""
+    found = content if isinstance(content, dict) else {}
+    number = found.get("format")
+    if isinstance(number, int) and number != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {number}; this program reads {FORMAT}: train it again"
+        )
+    parts = PARTS | also
+    missing = parts.keys() - found.keys()
     if missing:
         raise CheckpointError(
             f"{path} is no checkpoint{' to resume' * bool(also)}: "
             f"it lacks {', '.join(sorted(missing))}"
         )
-    if not is_plain(content) or not all(
-        isinstance(content[name], kind) for name, kind in also.items()
-    ):
+    right = all(isinstance(found[name], part) for name, part in parts.items())
+    if not right or not is_plain(found):
         raise CheckpointError(f"{path} is no checkpoint: its parts have wrong types")
-    if content["format"] != FORMAT:
-        raise CheckpointError(
-            f"{path} has format {content['format']!r}; this program reads {FORMAT}"
-        )
-    return content
 
 
 def is_plain(content: dict[str, Any]) -> bool:
-    """Whether the parts are dicts with names as keys, and the weights tensors."""
-    parts = [content[key] for key in ("config", "state_dict", "preprocessing")]
-    return all(
-        isinstance(part, dict) and all(isinstance(name, str) for name in part)
-        for part in parts
-    ) and all(isinstance(p, torch.Tensor) for p in content["state_dict"].values())
+    """Whether dicts have names as keys, the weights are tensors, the kind a word."""
+    dicts = [content[key] for key in ("config", "state_dict", "preprocessing")]
+    return (
+        content["kind"].isidentifier()
+        and all(isinstance(name, str) for part in dicts for name in part)
+        and all(isinstance(p, torch.Tensor) for p in content["state_dict"].values())
+    )
+
+
+def check_kind(
+    content: dict[str, Any], wanted: str, kinds: Iterable[str], path: str | Path
+) -> None:
+    """Raise CheckpointError unless a checkpoint is of one of these kinds of wanted."""
+    if content["kind"] not in kinds:
+        raise CheckpointError(
+            f"{path} holds a {content['kind']}, not a {wanted} ({' or '.join(kinds)})"
+        )
+
+
+def check_layers(content: dict[str, Any], name: str, path: str | Path) -> None:
+    """Raise CheckpointError unless a checkpoint has config's n_layer layers name.0, ...
+
+    To be asked before restore: each layer takes time to build, even without memory.
+    """
+    parts = [key.split(".") for key in content["state_dict"]]
+    layers = {part[1] for part in parts if part[0] == name and len(part) > 1}
+    if content["config"].get("n_layer") != len(layers):
+        raise CheckpointError(
+            f"{path} has {len(layers)} layers of a {content['kind']}; "
+            f"its config asks for {content['config'].get('n_layer')}"
+        )
 
 
 def check_archive(path: Path) -> None:
@@ -149,7 +192,7 @@ def restore(
         whole = all(p.is_contiguous() for p in content["state_dict"].values())
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path} holds no such model: {type(error).__name__}: {error}"
+            f"{path} holds no such model: {type(error).__name__}: {first_line(error)}"
         ) from error
     expected = {name: tuple(p.shape) for name, p in model.state_dict().items()}
     for name in sorted(expected.keys() | found.keys()):

@@ -1,4 +1,4 @@
-"""Sample text from a trained character GPT.
+"""Continue a prompt with a text model that train_gpt.py or speedrun.py has saved.
 
 python generate.py --prompt "the " --length 300 --temperature 0.8 --top-k 5 --seed 1
 """
@@ -8,13 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
+import checkpoint
 import cli
 import gpt_runs
+import speedrun
 from cli import option
 from dataset import Vocabulary
 from training import pick_device
-from transformer import GPT, generate
+from transformer import generate
+
+# what loads a text model, by its kind: path -> (model, vocabulary)
+LOADERS = {"gpt": gpt_runs.load_gpt, "fast_gpt": speedrun.load_fast_gpt}
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def main(config: Config) -> None:
         print()
 
 
-def load(config: Config) -> tuple[GPT, Vocabulary]:
+def load(config: Config) -> tuple[nn.Module, Vocabulary]:
     if config.untrained:
         defaults = gpt_runs.Config()
         vocabulary = gpt_runs.load_text(defaults).vocabulary
@@ -78,7 +84,9 @@ def load(config: Config) -> tuple[GPT, Vocabulary]:
             f"{config.checkpoint} does not exist; python train_gpt.py makes one, "
             "and --untrained samples without"
         )
-    return gpt_runs.load_gpt(config.checkpoint)
+    content = checkpoint.read(config.checkpoint)
+    checkpoint.check_kind(content, "text model", LOADERS, config.checkpoint)
+    return LOADERS[content["kind"]](config.checkpoint)
 
 
 if __name__ == "__main__":

@@ -146,16 +146,9 @@ def load_gpt(path: str | Path) -> tuple[GPT, Vocabulary]:
 
 
 def restore(content: dict, path: str | Path) -> GPT:
-    """Return a checkpoint's model; raise CheckpointError where config and weights part.
-
-    The layers are counted first: each takes time to build, even without memory.
-    """
-    names = {name.split(".")[1] for name in content["state_dict"] if name[:2] == "h."}
-    if content["config"].get("n_layer") != len(names):
-        raise checkpoint.CheckpointError(
-            f"{path} has {len(names)} layers of a GPT; its config asks for "
-            f"{content['config'].get('n_layer')}"
-        )
+    """Return a checkpoint's GPT; raise CheckpointError where it holds none."""
+    checkpoint.check_kind(content, "model of train_gpt.py", ["gpt"], path)
+    checkpoint.check_layers(content, "h", path)
     return checkpoint.restore(content, build_model, path)
 
 
@@ -219,12 +212,13 @@ class Run:
     def model_file(self) -> bytes:
         """Return model.pt: what sampling needs."""
         return checkpoint.dump(
-            self.model.state_dict(), self.options(), self.preprocessing()
+            "gpt", self.model.state_dict(), self.options(), self.preprocessing()
         )
 
     def checkpoint_file(self) -> bytes:
         """Return checkpoint.pt: what going on needs."""
         return checkpoint.dump(
+            "gpt",
             self.model.state_dict(),
             self.options(),
             self.preprocessing(),

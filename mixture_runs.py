@@ -18,7 +18,7 @@ from mixture_models import GMM, UMM, MixtureModel
 from training import fit, in_chunks, pick_device, shuffled
 
 COMPONENT_COUNTS = (1, 5, 10)  # and the number of countries
-MODELS = {"GMM": GMM, "UMM": UMM}
+MODELS = {"gmm": GMM, "umm": UMM}
 MEAN_LABEL = "mean log-likelihood\n(nats per place, standardised)"
 
 
@@ -195,9 +195,10 @@ def model_file(
     model: MixtureModel, state: dict[str, Tensor], config: Config, places: Places
 ) -> bytes:
     """Return model.pt of a model with the parameters of state."""
-    more = {"model": type(model).__name__, "n_components": model.n_components}
+    kind = type(model).__name__.lower()
+    saved = asdict(config) | {"n_components": model.n_components}
     mean, std = places.standardization.mean, places.standardization.std
-    return checkpoint.dump(state, asdict(config) | more, {"mean": mean, "std": std})
+    return checkpoint.dump(kind, state, saved, {"mean": mean, "std": std})
 
 
 def load_mixture(path: str | Path) -> tuple[MixtureModel, Standardization]:
@@ -209,10 +210,11 @@ def load_mixture(path: str | Path) -> tuple[MixtureModel, Standardization]:
     def build(config: dict, preprocessing: dict) -> MixtureModel:
         if preprocessing.keys() != {"mean", "std"}:
             raise ValueError("its preprocessing is not that of a mixture")
-        model_class = MODELS[config["model"]]
+        model_class = MODELS[content["kind"]]
         return model_class(config["n_components"], len(preprocessing["mean"]))
 
     content = checkpoint.read(path)
+    checkpoint.check_kind(content, "mixture", MODELS, path)
     model = checkpoint.restore(content, build, path)
     standardization = Standardization(**content["preprocessing"])
     for name, value in content["preprocessing"].items():

@@ -2,12 +2,14 @@
 
 python speedrun.py                                # numbers, model: outputs/speedrun/
 python speedrun.py --recipe large --device cuda   # the field's larger recipe
+python generate.py --checkpoint outputs/speedrun/model.pt   # text from the model
 torchrun --nproc-per-node 2 speedrun.py           # the same run in two processes
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from torch.nn import functional as F
 import checkpoint
 import cli
 from cli import Progress, option
+from dataset import Vocabulary
 from process import keep_memory, seconds_since_start
 from process_group import average, n_processes, process_group
 from run_folder import RunFolder, versions
@@ -117,8 +120,17 @@ class Model(nn.Module):
     """A GPT that also looks up the last two and the last three characters."""
 
     def __init__(self, recipe: Recipe, n_vocab: int) -> None:
+        """Raise ValueError for sizes below 1 or heads that are no even share of C."""
         super().__init__()
+        for name in ("n_layer", "n_head", "n_embd", "block_size", "n_triples"):
+            size = getattr(recipe, name)
+            if type(size) is not int or size < 1:
+                raise ValueError(f"{name} must be an integer above 0, got {size!r}")
         C = recipe.n_embd
+        if C % (2 * recipe.n_head):
+            raise ValueError(
+                f"n_embd must be a multiple of 2 n_head, got {C} and {recipe.n_head}"
+            )
         self.n_vocab, self.block_size = n_vocab, recipe.block_size
         self.dtype = getattr(torch, recipe.dtype)
         self.one = nn.Embedding(n_vocab, C)
@@ -130,9 +142,10 @@ class Model(nn.Module):
             Block(recipe.n_head, C, recipe.dropout) for _ in range(recipe.n_layer)
         )
         self.head = Matrix(C, n_vocab, scale=0.0)
+        # saved with the weights, so that their shape vouches for the block size
         cos, sin = angles(recipe.block_size, C // recipe.n_head)
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        self.register_buffer("cos", cos)
+        self.register_buffer("sin", sin)
 
     def forward(self, idx: Tensor) -> Tensor:  # (B, T) -> (B, T, V)
         # before the window there is a character that no text has
@@ -240,6 +253,21 @@ def build_model(config: dict, preprocessing: dict) -> Model:
     return Model(recipe, len(preprocessing["vocabulary"]))
 
 
+def load_fast_gpt(path: str | Path) -> tuple[Model, Vocabulary]:
+    """Return a saved model, ready to generate, and its vocabulary.
+
+    Raise checkpoint.CheckpointError when the file is not one of a speed run.
+    """
+    content = checkpoint.read(path)
+    checkpoint.check_kind(content, "model of speedrun.py", ["fast_gpt"], path)
+    checkpoint.check_layers(content, "blocks", path)
+    model = checkpoint.restore(content, build_model, path).eval()
+    # the recipe may say bfloat16, that only some processors multiply in; the others
+    # imitate it, six times slower than float32
+    model.dtype = torch.float32
+    return model, Vocabulary(content["preprocessing"]["vocabulary"])
+
+
 def lead(
     model: Model, validation: Tensor, steps: Iterator, recipe: Recipe, folder: RunFolder
 ) -> list[dict[str, float]]:
@@ -298,7 +326,8 @@ def run(config: Config, recipe: Recipe, rank: int, device: torch.device) -> None
         rows = lead(model, ids[TEST_START:], steps, recipe, folder)
         saved = asdict(config) | asdict(recipe) | {"processes": world}
         vocabulary = {"vocabulary": "".join(index)}
-        data = checkpoint.dump(model.state_dict(), saved, vocabulary)
+        state = model.state_dict()
+        data = checkpoint.dump("fast_gpt", state, saved, vocabulary)
         folder.write("model.pt", data)
         write_summary(folder, saved, rows)
 

@@ -204,7 +204,7 @@ def next_token_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def generate(
-    model: GPT,
+    model: nn.Module,
     idx: Tensor,
     n_tokens: int,
     temperature: float = 1.0,
@@ -214,6 +214,8 @@ def generate(
 ) -> Iterator[Tensor]:
     """Continue idx (B, T), T >= 1; yield the tokens (B,) of each step as they come.
 
+    The model has a block_size and maps (B, T) to logits (B, T, V), as GPT does. Where
+    it offers a cache as GPT does, with new_cache and step, a step reads one token.
     Each token is drawn given the last block_size tokens. Temperature 0 is greedy; top_k
     and top_p (nucleus, Holtzman et al. 2020) cut the distribution before it is drawn
     from. Raise ValueError for settings outside their range.
@@ -238,17 +240,22 @@ def generate(
 
 
 @torch.no_grad()
-def _continue(model: GPT, context: Tensor, n_tokens: int, draw) -> Iterator[Tensor]:
+def _continue(
+    model: nn.Module, context: Tensor, n_tokens: int, draw
+) -> Iterator[Tensor]:
     model.eval()
-    cache, new = model.new_cache(), context
+    new_cache = getattr(model, "new_cache", lambda: None)
+    cache, new = new_cache(), context
     for _ in range(n_tokens):
-        token = draw(model.step(new, cache)[:, -1])  # (B,)
+        logits = model(context) if cache is None else model.step(new, cache)
+        token = draw(logits[:, -1])  # (B,)
         yield token
+        full = context.shape[1] == model.block_size
         context = torch.cat([context, token[:, None]], dim=1)[:, -model.block_size :]
         new = token[:, None]
-        if cache[0].keys.shape[2] == model.block_size:
+        if full:
             # the window moves on: every position changes and nothing cached holds
-            cache, new = model.new_cache(), context
+            cache, new = new_cache(), context
 
 
 def next_token_distribution(

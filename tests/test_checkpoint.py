@@ -28,7 +28,7 @@ def model() -> nn.Linear:
 
 @pytest.fixture
 def data(model) -> bytes:
-    return checkpoint.dump(model.state_dict(), CONFIG, SCALE)
+    return checkpoint.dump("linear", model.state_dict(), CONFIG, SCALE)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def path(tmp_path):
 def saved(**changes) -> bytes:
     """Return what torch.save makes of a checkpoint's content, changed."""
     state = build(CONFIG, SCALE).state_dict()
-    content = {"format": 1, "config": CONFIG, "preprocessing": SCALE}
+    content = {"format": 2, "kind": "linear", "config": CONFIG, "preprocessing": SCALE}
     buffer = io.BytesIO()
     torch.save(content | {"state_dict": state} | changes, buffer)
     return buffer.getvalue()
@@ -76,18 +76,20 @@ def test_a_restored_model_computes_and_learns(path, data, model):
 
 
 def test_more_than_a_model_can_be_kept(path, model):
-    path.write_bytes(checkpoint.dump(model.state_dict(), CONFIG, SCALE, epoch=7))
+    path.write_bytes(
+        checkpoint.dump("linear", model.state_dict(), CONFIG, SCALE, epoch=7)
+    )
     assert checkpoint.read(path)["epoch"] == 7
 
 
 def test_a_saved_model_no_longer_changes_and_is_as_small_as_its_view():
     whole = torch.zeros(100_000)
-    data = checkpoint.dump({"weight": whole[:3]}, CONFIG, SCALE)
+    data = checkpoint.dump("linear", {"weight": whole[:3]}, CONFIG, SCALE)
     assert len(data) < 10_000
 
 
 def test_the_same_model_gives_the_same_bytes(data, model):
-    assert checkpoint.dump(model.state_dict(), CONFIG, SCALE) == data
+    assert checkpoint.dump("linear", model.state_dict(), CONFIG, SCALE) == data
 
 
 def test_fault_2_a_file_cut_at_any_length_is_refused(path, data):
@@ -152,7 +154,9 @@ def test_compressed_records_are_refused(path, data):
     assert_refused(path, packed.getvalue(), "compressed")
 
 
-@pytest.mark.parametrize("key", ["format", "config", "state_dict", "preprocessing"])
+@pytest.mark.parametrize(
+    "key", ["format", "kind", "config", "state_dict", "preprocessing"]
+)
 def test_a_checkpoint_without_one_of_its_parts_is_refused(path, key):
     buffer = io.BytesIO()
     content = torch.load(io.BytesIO(saved()), weights_only=True)
@@ -168,7 +172,34 @@ def test_plain_tensors_are_no_checkpoint(path):
 
 
 def test_another_format_is_refused_with_both_numbers(path):
-    assert_refused(path, saved(format=9), "format 9; this program reads 1")
+    assert_refused(path, saved(format=9), "format 9; this program reads 2")
+
+
+def test_a_file_of_the_first_format_is_named_as_such(path):
+    buffer = io.BytesIO()
+    content = torch.load(io.BytesIO(saved(format=1)), weights_only=True)
+    del content["kind"]
+    torch.save(content, buffer)
+    message = "format 1; this program reads 2: train it again"
+    assert_refused(path, buffer.getvalue(), message)
+
+
+@pytest.mark.parametrize("kind", ["", "two words", "two\nlines", 7, None, ["gpt"]])
+def test_a_kind_is_a_word(path, kind):
+    assert_refused(path, saved(kind=kind), "wrong types")
+
+
+@pytest.mark.parametrize("number", ["2", None, torch.ones(2), 2.0])
+def test_a_format_is_an_integer(path, number):
+    assert_refused(path, saved(format=number), "wrong types")
+
+
+def test_another_kind_is_named_beside_those_that_would_do(path):
+    content = {"kind": "linear"}
+    checkpoint.check_kind(content, "map", ["linear", "affine"], path)
+    message = r"model\.pt holds a linear, not a text model \(gpt or fast_gpt\)$"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.check_kind(content, "text model", {"gpt": 1, "fast_gpt": 2}, path)
 
 
 def restore(state_dict, config=CONFIG):

@@ -24,7 +24,7 @@ import os, sys, torch, checkpoint
 from atomic_file import write_atomic
 torch.set_num_threads(1)
 state = {"weight": torch.zeros(300_000)}
-write_atomic(sys.argv[1], checkpoint.dump(state, {"n": 0}, {}))
+write_atomic(sys.argv[1], checkpoint.dump("linear", state, {"n": 0}, {}))
 for _ in range(50):
     child = os.fork()
     if child == 0:
@@ -32,7 +32,7 @@ for _ in range(50):
         while True:
             n += 1
             state["weight"].fill_(n)
-            write_atomic(sys.argv[1], checkpoint.dump(state, {"n": n}, {}))
+            write_atomic(sys.argv[1], checkpoint.dump("linear", state, {"n": n}, {}))
     print(child, flush=True)
     os.waitpid(child, 0)
     print("killed", flush=True)
@@ -104,8 +104,9 @@ def test_a_file_larger_than_the_memory_is_refused_unread(tmp_path, finished_gpt)
 def test_absurd_sizes_are_refused_before_any_memory(change, finished_gpt, tmp_path):
     content = checkpoint.read(finished_gpt[0] / "model.pt")
     path = tmp_path / "model.pt"
+    config = content["config"] | change
     data = checkpoint.dump(
-        content["state_dict"], content["config"] | change, content["preprocessing"]
+        "gpt", content["state_dict"], config, content["preprocessing"]
     )
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match=r"model\.pt"):

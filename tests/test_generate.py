@@ -3,6 +3,7 @@
 import io
 import re
 import signal
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -12,10 +13,14 @@ import checkpoint
 import dataset
 import generate
 import gpt_runs
+import mixture_runs
+import speedrun
 import transformer
 from mixture_models import GMM
 
 BLOCK = 10
+LETTERS = "\n abcdefghijklmnopqrstuvwxyz"
+FAST_BLOCK = speedrun.RECIPES["tiny"].block_size
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +149,7 @@ def test_fault_14_without_a_newline_an_empty_prompt_starts_somewhere(
     preprocessing = {"vocabulary": "abc"}
     model = gpt_runs.build_model(config, preprocessing)
     path = tmp_path / "abc.pt"
-    path.write_bytes(checkpoint.dump(model.state_dict(), config, preprocessing))
+    path.write_bytes(checkpoint.dump("gpt", model.state_dict(), config, preprocessing))
     flags = ("--checkpoint", path, "--prompt", "", "--length", 12)
     text = written(run_here(generate, *flags))
     assert len(text) == 12
@@ -203,13 +208,137 @@ def test_an_untrained_model_writes_shakespeare_s_characters_evenly(
 
 
 def test_a_mixture_s_model_is_one_line(run_here, tmp_path):
-    config = {"model": "GMM", "n_components": 3}
     scale = {"mean": torch.zeros(2), "std": torch.ones(2)}
     path = tmp_path / "gmm.pt"
-    path.write_bytes(checkpoint.dump(GMM(3).state_dict(), config, scale))
+    state = GMM(3).state_dict()
+    path.write_bytes(checkpoint.dump("gmm", state, {"n_components": 3}, scale))
+    status, out, err = run_here(generate, "--checkpoint", path)
+    assert (status, out) == (2, "")
+    assert_one_line(err, f"{path} holds a gmm, not a text model (gpt or fast_gpt)")
+
+
+# the speed run's model
+
+
+def random_fast_model(dtype: str) -> speedrun.Model:
+    """A tiny model that has favourites: an untrained one finds all alike."""
+    torch.manual_seed(0)
+    model = speedrun.Model(replace(speedrun.RECIPES["tiny"], dtype=dtype), len(LETTERS))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def fast_file(tmp_path_factory):
+    """A model of the speed run that says it was trained in bfloat16."""
+    config = asdict(replace(speedrun.RECIPES["tiny"], dtype="bfloat16"))
+    state = random_fast_model("bfloat16").state_dict()
+    path = tmp_path_factory.mktemp("fast") / "model.pt"
+    vocabulary = {"vocabulary": LETTERS}
+    path.write_bytes(checkpoint.dump("fast_gpt", state, config, vocabulary))
+    return path
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, FAST_BLOCK - 1, FAST_BLOCK, 3 * FAST_BLOCK])
+def test_a_fast_model_s_likeliest_text_is_that_of_its_forward(run_here, fast_file, n):
+    prompt = ("the cat and then a hen sat on it " * 2)[:n]
+    flags = ("--prompt", prompt, "--length", 40, "--temperature", 0)
+    status, out, err = run_here(generate, "--checkpoint", fast_file, *flags)
+    ids = [LETTERS.index(c) for c in prompt or "\n"]
+    start, model = len(ids), random_fast_model("float32")
+    for _ in range(40):
+        with torch.no_grad():
+            logits = model(torch.tensor([ids[-FAST_BLOCK:]]))[0, -1]
+        ids.append(int(logits.argmax()))
+    continuation = "".join(LETTERS[i] for i in ids[start:])
+    assert len(set(continuation)) > 2
+    assert (status, out) == (0, prompt + continuation + "\n")
+    if n > FAST_BLOCK:
+        assert_one_line(err, f"{FAST_BLOCK} characters", repr(prompt[-FAST_BLOCK:]))
+    else:
+        assert err == ""
+
+
+def test_a_fast_model_computes_in_float32_whatever_it_was_trained_in(fast_file):
+    model, vocabulary = speedrun.load_fast_gpt(fast_file)
+    idx = torch.tensor([vocabulary.encode("the cat")])
+    assert torch.equal(model(idx), random_fast_model("float32")(idx))
+    assert not torch.equal(model(idx), random_fast_model("bfloat16")(idx))
+
+
+def test_a_fast_model_draws_and_refuses_as_the_gpt_does(run_here, fast_file):
+    flags = ("--checkpoint", fast_file, "--length", 60, "--seed", 3)
+    first = written(run_here(generate, *flags))
+    assert len(first) == len("the ") + 60
+    assert written(run_here(generate, *flags)) == first
+    assert written(run_here(generate, *flags, "--seed", 4)) != first
+    status, out, err = run_here(generate, *flags, "--prompt", "the ßig cat")
+    assert (status, out) == (2, "")
+    assert_one_line(err, f"'ß' is not in the vocabulary ({len(LETTERS)} characters")
+
+
+def test_what_speedrun_saves_can_be_sampled(run_here, tmp_path):
+    folder = tmp_path / "speedrun"
+    speedrun.main(speedrun.Config("tiny", 2, str(folder), threads=1))
+    path = folder / "model.pt"
+    flags = ("--checkpoint", path, "--length", 50, "--prompt", "ROMEO:")
+    status, out, err = run_here(generate, *flags)
+    assert (status, err) == (0, "")
+    assert "ROMEO:" in out
+    _, vocabulary = speedrun.load_fast_gpt(path)
+    assert len(vocabulary) == 65
+    for load, wanted in (
+        (gpt_runs.load_gpt, "fast_gpt, not a model of train_gpt.py"),
+        (mixture_runs.load_mixture, "fast_gpt, not a mixture"),
+    ):
+        with pytest.raises(checkpoint.CheckpointError, match=wanted):
+            load(path)
+
+
+def test_a_gpt_is_no_fast_model(model_file):
+    with pytest.raises(checkpoint.CheckpointError, match="gpt, not a model of speed"):
+        speedrun.load_fast_gpt(model_file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_layer": 10**9}, {"n_layer": -1}, {"n_layer": 2.0},
+        {"n_embd": 2 * 10**9}, {"n_embd": 10**30}, {"n_embd": 17},
+        {"n_head": 0}, {"n_head": -2}, {"n_head": 2.0}, {"n_head": 4}, {"n_head": 16},
+        {"block_size": 10**12}, {"block_size": 0}, {"block_size": 17},
+        {"block_size": "all"}, {"n_triples": 10**12}, {"n_triples": 0},
+        {"dtype": "float1"}, {"dtype": None}, {"dropout": 2}, {"dropout": "much"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.timeout(10)
+def test_fault_2_absurd_sizes_of_a_fast_model_are_one_line(
+    run_here, fast_file, tmp_path, change
+):
+    content = checkpoint.read(fast_file)
+    path = tmp_path / "model.pt"
+    torch.save(content | {"config": content["config"] | change}, path)
     status, out, err = run_here(generate, "--checkpoint", path)
     assert (status, out) == (2, "")
     assert_one_line(err, str(path))
+
+
+@pytest.mark.parametrize(
+    "change", [{"config": {}}, {"preprocessing": {}}, {"state_dict": {}}], ids=str
+)
+def test_fault_2_a_fast_model_without_its_parts_is_one_line(
+    run_here, fast_file, tmp_path, change
+):
+    path = tmp_path / "model.pt"
+    torch.save(checkpoint.read(fast_file) | change, path)
+    status, out, err = run_here(generate, "--checkpoint", path)
+    assert (status, out) == (2, "")
+    assert_one_line(err, str(path))
+
+
+# files that are none
 
 
 def flipped(data: bytes) -> bytes:
@@ -250,6 +379,7 @@ def test_a_folder_is_no_checkpoint(run_here, tmp_path):
         {"config": {"n_layer": 0}},
         {"config": {"n_layer": 10**9}},
         {"config": {"n_embd": 2**40}},
+        {"config": {"n_embd": 2 * 10**30}},
         {"config": {"block_size": 11}},
         {"preprocessing": {}},
         {"preprocessing": None},

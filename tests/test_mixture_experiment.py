@@ -178,26 +178,32 @@ def test_too_few_distinct_places_are_counted(tmp_path):
 SCALE = {"mean": torch.zeros(2), "std": torch.ones(2)}
 
 
+def test_a_text_model_is_no_mixture(tmp_path):
+    path = tmp_path / "model.pt"
+    state = GMM(3).state_dict()
+    path.write_bytes(checkpoint.dump("gpt", state, {"n_components": 3}, SCALE))
+    message = r"model\.pt holds a gpt, not a mixture \(gmm or umm\)"
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        load_mixture(path)
+
+
 @pytest.mark.parametrize(
     ("config", "preprocessing"),
     [
         ({}, SCALE), ([], SCALE),
-        ({"model": "GMM"}, SCALE),
-        ({"model": "other", "n_components": 3}, SCALE),
-        ({"model": [], "n_components": 3}, SCALE),
-        ({"model": "GMM", "n_components": 0}, SCALE),
-        ({"model": "GMM", "n_components": "3"}, SCALE),
-        ({"model": "GMM", "n_components": 10**30}, SCALE),
-        ({"model": "GMM", "n_components": 3}, {}),
-        ({"model": "GMM", "n_components": 3}, {"mean": 1.0, "std": 1.0}),
-        ({"model": "GMM", "n_components": 3}, {"mean": torch.zeros(2)}),
-        ({"model": "GMM", "n_components": 3}, SCALE | {"std": torch.ones(3)}),
+        ({"n_components": 0}, SCALE),
+        ({"n_components": "3"}, SCALE),
+        ({"n_components": 10**30}, SCALE),
+        ({"n_components": 3}, {}),
+        ({"n_components": 3}, {"mean": 1.0, "std": 1.0}),
+        ({"n_components": 3}, {"mean": torch.zeros(2)}),
+        ({"n_components": 3}, SCALE | {"std": torch.ones(3)}),
     ],
 )  # fmt: skip
 def test_a_checkpoint_that_is_no_mixture_is_refused(config, preprocessing, tmp_path):
     # SCALE = {"mean": torch.zeros(2), "std": torch.ones(2)}
     path = tmp_path / "model.pt"
     state = GMM(3).state_dict()
-    path.write_bytes(checkpoint.dump(state, config, preprocessing))
+    path.write_bytes(checkpoint.dump("gmm", state, config, preprocessing))
     with pytest.raises(checkpoint.CheckpointError, match=r"model\.pt"):
         load_mixture(path)

@@ -155,7 +155,7 @@ def test_a_saved_mixture_draws_places_in_degrees_in_three_lines(folder):
 def test_a_saved_model_does_not_tell_how_long_it_took(folder):
     content = checkpoint.read(folder / "model.pt")
     assert not [name for name in content | content["config"] if "second" in name]
-    assert content["config"]["model"] == "GMM"
+    assert content["kind"] == "gmm"
 
 
 def test_the_same_seed_gives_the_same_metrics_and_model(folder, repeated):

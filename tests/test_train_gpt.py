@@ -154,14 +154,15 @@ def test_fault_5_both_checkpoints_load_with_weights_only_and_are_plain(folder):
     for name in ("model.pt", "checkpoint.pt"):
         content = torch.load(folder / name, weights_only=True)
         assert plain(content), name
-        assert content["format"] == 1
+        assert content["format"] == 2
+        assert content["kind"] == "gpt"
         assert content["config"]["n_embd"] == 8
         assert content["preprocessing"].keys() == {"vocabulary"}
 
 
 def test_the_checkpoints_have_the_promised_keys_and_no_seconds(folder):
     model, whole = read(folder, "model.pt"), read(folder)
-    keys = {"format", "config", "state_dict", "preprocessing"}
+    keys = {"format", "kind", "config", "state_dict", "preprocessing"}
     assert model.keys() == keys
     more = {"optimizer", "epoch", "data_hash", "metrics", "step_losses", "samples"}
     assert whole.keys() == keys | more

@@ -347,7 +347,9 @@ def test_tied_weights_stay_tied_through_a_checkpoint(tmp_path):
         return GPT(2, HEADS, CHANNELS, 7, TIME, **config)
 
     model, path = gpt(tie_weights=True), tmp_path / "model.pt"
-    path.write_bytes(checkpoint.dump(model.state_dict(), {"tie_weights": True}, {}))
+    path.write_bytes(
+        checkpoint.dump("gpt", model.state_dict(), {"tie_weights": True}, {})
+    )
     loaded = checkpoint.restore(checkpoint.read(path), build, path).eval()
     assert loaded.lm_head.weight is loaded.wte.weight
     assert torch.equal(loaded(tokens(1, TIME)), model(tokens(1, TIME)))
@@ -454,6 +456,27 @@ def test_the_cache_changes_no_token_and_no_logit(temperature, n_prompt, batch):
     ):
         assert torch.equal(token, reference)
         torch.testing.assert_close(logits, by_forward, rtol=0, atol=1e-5)
+
+
+class Cacheless(nn.Module):
+    """Any text model: a block size and a forward, and nothing else."""
+
+    def __init__(self, model: GPT) -> None:
+        super().__init__()
+        self.inner, self.block_size = model, model.block_size
+
+    def forward(self, idx: torch.Tensor) -> torch.Tensor:
+        return self.inner(idx)
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize("n_prompt", [1, TIME - 1, TIME, 3 * TIME])
+def test_a_model_without_a_cache_is_continued_by_its_forward(temperature, n_prompt):
+    idx, n = tokens(2, n_prompt), 3 * TIME
+    one, two = (torch.Generator().manual_seed(5) for _ in range(2))
+    expected = [token for token, _ in recompute(gpt(), idx, n, temperature, one)]
+    found = list(generate(Cacheless(gpt()), idx, n, temperature, generator=two))
+    assert torch.equal(torch.stack(found), torch.stack(expected))
 
 
 def test_a_step_reads_one_token_until_the_block_is_full():
@@ -670,10 +693,21 @@ def test_top_p_keeps_the_smallest_set_of_the_likeliest_that_reaches_p(
         assert min(logits[i] for i in kept) >= max(logits[i] for i in dropped)
 
 
-def test_top_p_is_exact_where_the_sum_is():
-    logits = torch.tensor([0.5, 0.25, 0.25]).log().tolist()
-    assert distribution(logits, top_p=0.5) == pytest.approx([1, 0, 0])
-    assert distribution(logits, top_p=0.51)[0] == pytest.approx(2 / 3)
+@pytest.mark.parametrize("n_kept", range(1, 8))
+def test_top_p_stops_where_the_sum_is_exactly_p(n_kept):
+    # equal logits have probabilities of 1/8, and their sums no rounding, anywhere
+    assert distribution([2.0] * 8) == [0.125] * 8
+    p = distribution([2.0] * 8, top_p=n_kept / 8)
+    assert sorted(p) == [0.0] * (8 - n_kept) + [pytest.approx(1 / n_kept)] * n_kept
+    p = distribution([2.0] * 8, top_p=math.nextafter(n_kept / 8, 1))
+    assert sum(x > 0 for x in p) == n_kept + 1
+
+
+def test_top_p_stops_at_the_sum_of_unequal_probabilities():
+    # the logarithms are rounded, so p is taken a little below 1/2 and above it
+    logits = torch.tensor([0.5, 0.25, 0.125, 0.125]).double().log().tolist()
+    assert distribution(logits, top_p=0.5 - 1e-9) == [1, 0, 0, 0]
+    assert distribution(logits, top_p=0.5 + 1e-9) == pytest.approx([2 / 3, 1 / 3, 0, 0])
 
 
 @given(logits=st.lists(st.floats(-60, 60, width=32), min_size=1, max_size=12))
