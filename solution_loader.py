@@ -6,9 +6,9 @@ Names are matched with some tolerance: what counts is what the code computes.
 import ast
 import contextlib
 import importlib
-import importlib.util
 import inspect
 import os
+import pkgutil
 import random
 import re
 import sys
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent
-FILES = ("mixture_models.py", "transformer.py", "dataset.py")
+from solution_imports import FILES, OURS, ROOT, importing_from
+
 SYNONYMS = {
     "n_components": {"k", "numcomponents", "ncomponent", "ngaussians", "components"},
     "n_dims": {"d", "dim", "ndim", "dims", "numdims", "nfeatures"},
@@ -51,14 +51,6 @@ def plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def reference(name: str) -> ModuleType:
-    """Import one of our own files under a name that no solution uses."""
-    spec = importlib.util.spec_from_file_location(f"_our_{name}", ROOT / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Solution:
     """The files of a folder, each imported once and when first asked for."""
 
@@ -67,7 +59,12 @@ class Solution:
         self.sources = {path: path.read_bytes() for path in self.folder.glob("*.py")}
         self.home = os.getcwd()
         self.loaded: dict[str, ModuleType | BaseException] = {}
+        self.names = {found.name for found in pkgutil.iter_modules([str(self.folder)])}
+        self.names.discard("__main__")
         self.own_modules: dict[str, ModuleType] = {}
+        for file in FILES:
+            if not self.has(file):
+                self.own_modules[file.removesuffix(".py")] = OURS[file]
 
     def has(self, file: str) -> bool:
         return self.folder / file in self.sources
@@ -83,40 +80,41 @@ class Solution:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Let imports find this folder's files; leave no trace in the interpreter."""
-        names = {path.stem for path in self.sources} | {"dataset"}
-        before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
-        sys.modules.update(self.own_modules)
-        path, dtype = sys.path[:], torch.get_default_dtype()
-        sys.path[:0] = [str(self.folder), str(ROOT)]
+        dtype = torch.get_default_dtype()
         if self.folder != ROOT:
             self.enter()
         for seed in (torch.manual_seed, np.random.seed, random.seed):
             seed(0)
         try:
-            yield
+            with importing_from(self.folder, self.names, self.own_modules):
+                yield
         finally:
-            found = names & sys.modules.keys()
-            self.own_modules = {name: sys.modules.pop(name) for name in found}
-            sys.modules.update(before)
-            sys.path[:] = path
             os.chdir(self.home)
             torch.set_default_dtype(dtype)
 
     def module(self, file: str) -> ModuleType:
-        """Import a file of the folder; Blame says why it cannot be imported."""
+        """Import a file of the folder.
+
+        Blame says why it cannot be imported, NotOffered what it lacks here.
+        """
         name = file.removesuffix(".py")
+        if not self.has(file):
+            raise NotOffered(f"no {file} in the folder")
         if name not in self.loaded:
             self.loaded[name] = self.import_file(name)
-        if isinstance(self.loaded[name], BaseException):
-            raise Blame(self.import_problem(file, self.loaded[name]))
+        error = self.loaded[name]
+        if isinstance(error, BaseException):
+            if reason := self.lacks(error):
+                raise NotOffered(reason)
+            raise Blame(self.import_problem(file, error))
         return self.loaded[name]
 
     def import_file(self, name: str) -> ModuleType | BaseException:
         if name != "dataset" and self.has("dataset.py"):
             try:
                 self.module("dataset.py")
-            except Blame:  # ours stands in, so that the models are still judged
-                sys.modules["dataset"] = reference("dataset")
+            except (Blame, NotOffered):  # ours stands in: the models are still judged
+                sys.modules["dataset"] = OURS["dataset.py"]
         try:
             return importlib.import_module(name)
         except (Exception, SystemExit, TimeLimit) as error:
@@ -133,21 +131,46 @@ class Solution:
         if isinstance(error, SyntaxError):
             where = Path(error.filename or file).name
             return f"{where} line {error.lineno} is not valid Python: {error.msg}"
-        if isinstance(error, ModuleNotFoundError):
-            return f"{file} needs the module {error.name}, which is not installed here"
         if isinstance(error, SystemExit):
             return f"{file} ends the program while it is being imported"
         return "importing stops: " + self.describe(error)
+
+    def lacks(self, error: BaseException) -> str:
+        """What is missing here, where that and no mistake is the cause, or nothing."""
+        frame = self.frame(error)
+        file = Path(frame.filename).name if frame else "the solution"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return (
+                f"{file} needs the module {error.name}, which is not installed here "
+                "and not in the folder"
+            )
+        for wanted, ours in OURS.items() if self.folder != ROOT else ():
+            asked = isinstance(error, AttributeError) and error.obj is ours
+            if isinstance(error, ImportError):
+                asked = error.path == ours.__file__
+            if asked:
+                why = (
+                    "cannot be imported" if self.has(wanted) else "is not in the folder"
+                )
+                return f"{file} needs its own {wanted}, which {why}"
+        return ""
+
+    def frame(self, error: BaseException) -> traceback.FrameSummary | None:
+        """Where in the solution the error arose."""
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            file = Path(frame.filename)
+            if file.is_absolute() and file.resolve().is_relative_to(self.folder):
+                return frame
+        return None
 
     def describe(self, error: BaseException) -> str:
         """One line: where in the solution the error arose, and what it says."""
         text = str(error).replace(str(self.folder), self.folder.name)
         text = textwrap.shorten(text, 160, placeholder=" ...")
         kind = type(error).__name__
-        for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            if Path(frame.filename).resolve().is_relative_to(self.folder):
-                place = f"{Path(frame.filename).name} line {frame.lineno}"
-                return f"{place} raises {kind}: {text}" if text else f"{place}: {kind}"
+        if frame := self.frame(error):
+            place = f"{Path(frame.filename).name} line {frame.lineno}"
+            return f"{place} raises {kind}: {text}" if text else f"{place}: {kind}"
         return f"{kind}: {text}" if text else kind
 
     def get(self, file: str, name: str) -> Any:
@@ -161,7 +184,7 @@ class Solution:
         for file in files:
             if not self.has(file):
                 continue
-            with contextlib.suppress(Blame):
+            with contextlib.suppress(Blame, NotOffered):
                 module = self.module(file)
                 for name, value in vars(module).items():
                     own = getattr(value, "__module__", None) == module.__name__

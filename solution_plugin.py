@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from solution_loader import ROOT, Blame, NotOffered, Solution, TimeLimit
+from solution_imports import ROOT
+from solution_loader import Blame, NotOffered, Solution, TimeLimit
 
 CONTRACT = ROOT / "tests" / "contract"
 TICK = 0.5  # seconds
@@ -62,6 +63,7 @@ class State:
         self.seconds = config.getoption("--check-seconds", 0)
         self.memory = config.getoption("--check-memory", 0)
         self.outcomes: dict[tuple[str, str], str] = {}
+        self.reasons: dict[tuple[str, str], str] = {}  # of what was not checked
         self.titles: dict[str, str] = {}
         if self.file and Path(self.file).exists():
             self.resume()
@@ -72,10 +74,15 @@ class State:
         for line in Path(self.file).read_text().splitlines():
             row = json.loads(line)
             if row["outcome"] in ("passed", "failed", "skipped"):
-                self.outcomes[row["solution"], row["key"]] = row["outcome"]
+                self.note(row["solution"], row["key"], row["outcome"], row["text"])
             if row["outcome"] == "failed" and row["key"].endswith("_imports"):
                 name = row["file"].removesuffix(".py")
                 by_name[row["solution"]].loaded[name] = Blame(row["text"])
+
+    def note(self, folder: str, key: str, outcome: str, text: str) -> None:
+        self.outcomes[folder, key] = outcome
+        if outcome == "skipped":
+            self.reasons[folder, key] = text
 
     def write(self, item, outcome: str, **more) -> None:
         if not self.file:
@@ -190,6 +197,8 @@ def pytest_pyfunc_call(pyfuncitem):
     except TimeLimit:
         problem = f"takes longer than {state.seconds:g} seconds"
     except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if reason := solution.lacks(error):
+            pytest.skip(reason)
         problem = explain(solution, error)
     pytest.fail(problem, pytrace=False)
 
@@ -209,8 +218,9 @@ def skip_where_pointless(item, state: State, solution: Solution) -> None:
     if not any(solution.has(name) for name in file.split(" or ")):
         pytest.skip(f"no {file} in the folder")
     for need in marker.kwargs.get("needs", ()):
-        if state.outcomes.get((str(solution.folder), need), "passed") != "passed":
-            pytest.skip(f"until {state.titles[need]!r} passes")
+        name = str(solution.folder), need
+        if state.outcomes.get(name, "passed") != "passed":  # the first cause is told
+            pytest.skip(state.reasons.get(name, f"until {state.titles[need]!r} passes"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -219,8 +229,8 @@ def pytest_runtest_makereport(item, call):
     if is_question(item) and (call.when == "call" or report.failed):
         state = item.config.stash[STATE]
         folder = str(item.callspec.params["solution"].folder)
-        state.outcomes[folder, key(item)] = report.outcome
         text = getattr(call.excinfo.value, "msg", "") if call.excinfo else ""
+        state.note(folder, key(item), report.outcome, text)
         remarks = [value for name, value in item.user_properties if name == "remark"]
         state.write(item, report.outcome, text=text, remarks=remarks)
     return report

@@ -1,16 +1,23 @@
 """The teacher's checker: planted mistakes, other styles, and code that does harm."""
 
+import importlib.machinery
+import pkgutil
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, assert_one_line, run_driver, run_python
+from contract import data_probe
 
+import dataset
+import solution_imports
 import solution_report
 import solution_run
-from solution_loader import build, tensor
+from solution_imports import FILES
+from solution_loader import Blame, NotOffered, Solution, build, tensor
 from solution_run import Row
 
 PLANTED = ROOT / "tests" / "planted"
@@ -211,6 +218,7 @@ EMPTY = """
     class GMM(nn.Module):
         pass
 """
+LACKING = "needs the module pandas_of_nobody, which is not installed here and not in"
 
 
 @pytest.mark.slow
@@ -222,10 +230,275 @@ def test_files_that_cannot_be_imported_get_one_sentence(tmp_path):
     result = check(write(tmp_path / "broken", files), cwd=tmp_path)
     assert result.returncode == 1
     said = " ".join(result.stdout.split())
-    assert "mixture_models.py needs the module pandas_of_nobody, which is not" in said
+    assert f"mixture_models.py {LACKING} the folder" in said
     assert "importing transformer.py takes longer than 8 seconds: what trains" in said
     assert "no dataset.py in the folder" in said
-    assert said.count("FAILED") == 2
+    assert said.count("FAILED") == 1
+
+
+@pytest.mark.slow
+def test_a_missing_module_leaves_its_questions_unchecked_and_blames_nothing(tmp_path):
+    shutil.copytree(PLANTED / "vectorised", tmp_path / "lacking")
+    file = tmp_path / "lacking" / "dataset.py"
+    file.write_text("import pandas_of_nobody\n" + file.read_text())
+    for name in ("mixture_models.py", "transformer.py"):
+        file = tmp_path / "lacking" / name
+        file.write_text("from dataset import EuropeDataset\n" + file.read_text())
+    result = check(tmp_path / "lacking", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    said = " ".join(result.stdout.split())
+    assert said.count(f"dataset.py {LACKING} the folder") == 4  # questions on it
+    assert "30 passed, 0 failed, 4 not checked" in said
+
+
+def not_offered(folder: Path, file: str) -> str:
+    """The reason for which a file of a folder is not checked."""
+    solution = Solution(folder)
+    with solution.active(), pytest.raises(NotOffered) as reason:
+        solution.module(file)
+    return str(reason.value)
+
+
+def test_a_helper_that_was_not_handed_in_is_named_and_no_mistake(tmp_path):
+    files = {"mixture_models.py": "import shown", "shown.py": "import my_plots"}
+    assert not_offered(write(tmp_path / "a", files), "mixture_models.py") == (
+        "shown.py needs the module my_plots, which is not installed here and not in "
+        "the folder"
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["from dataset import load_places", "import dataset; dataset.load_places"]
+)
+def test_what_builds_on_a_broken_dataset_is_not_blamed(tmp_path, line):
+    files = {"dataset.py": "def load_places(\n", "mixture_models.py": line}
+    assert not_offered(write(tmp_path / "a", files), "mixture_models.py") == (
+        "mixture_models.py needs its own dataset.py, which cannot be imported"
+    )
+
+
+EUROPE = """
+    import pandas as pd
+    import torch
+
+    class EuropeDataset:
+        {kept} = None
+
+        def __init__(self, csv_file{parameters}):
+            table = pd.read_csv(csv_file)
+            x = torch.tensor(table[["long", "lat"]].values).float()
+            self.labels = torch.tensor(table["country"].values)
+            {line}
+
+        def __len__(self):
+            return len(self.x)
+
+        def __getitem__(self, i):
+            return self.x[i], self.labels[i]
+"""
+
+
+def europe(folder: Path, line: str, parameters: str = "", kept: str = "kept"):
+    """What is said of an EuropeDataset with this line: (of places, of both files)."""
+    text = EUROPE.format(line=line, parameters=parameters, kept=kept)
+    solution = Solution(write(folder / "europe", {"dataset.py": text}))
+    remarks = [], []
+    with solution.active():
+        data_probe.check_places(solution, folder / "places.csv", remarks[0].append)
+        judged = data_probe.check_inside_dataset(solution, folder, remarks[1].append)
+    return *remarks, judged
+
+
+INSIDE = ["the places are standardised inside the dataset"]
+BY_ITSELF = (
+    "EuropeDataset standardises the test set by itself: its mean becomes 0.00, with "
+    "the training set's mean and standard deviation it is "
+)
+
+
+def test_places_in_degrees_are_left_to_the_other_functions(tmp_path):
+    assert europe(tmp_path, "self.x = x") == ([], [], False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "self.x = (x - torch.tensor([12.0, 49.0])) / torch.tensor([9.0, 6.0])",
+        # what the first file of a process measures holds for every other
+        "EuropeDataset.kept = EuropeDataset.kept or (x.mean(0), x.std(0)); "
+        "self.x = (x - EuropeDataset.kept[0]) / EuropeDataset.kept[1]",
+    ],
+)
+def test_places_standardised_inside_the_dataset_are_right(tmp_path, line):
+    assert europe(tmp_path, line) == (INSIDE, [], True)
+
+
+def test_a_test_file_standardised_by_itself_is_blamed(tmp_path):
+    with pytest.raises(Blame, match=BY_ITSELF):
+        europe(tmp_path, "self.x = (x - x.mean(0)) / x.std(0)")
+
+
+def test_a_test_file_scaled_by_itself_is_blamed(tmp_path):
+    sentence = (
+        "gives the test set a mean of 0.66, treated as the training set it has 0.76"
+    )
+    with pytest.raises(Blame, match=sentence):
+        europe(tmp_path, "self.x = (x - x.amin(0)) / (x.amax(0) - x.amin(0))")
+
+
+@pytest.mark.parametrize(
+    "told", [{"parameters": ", mean=None, std=None"}, {"kept": "mean"}]
+)
+def test_statistics_that_may_come_from_outside_are_a_remark_only(tmp_path, told):
+    line = "self.x = (x - x.mean(0)) / x.std(0)"
+    places, (remark,), judged = europe(tmp_path, line, **told)
+    assert (places, judged) == (INSIDE, True)
+    assert remark.startswith(BY_ITSELF)
+    assert remark.endswith("; see that it is given those")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("self.x = x.flip(1)", "the features are (lat, long), they"),
+        ("self.x = (x.flip(1) - 9) / 7", "the features are (lat, long), they"),
+        ("self.x = -x", "place 0 is read as [8.5, -41.25] of country 2, the file has"),
+        ("self.x = x; x[2] += 1", "place 2 is read as [11.125, 46] of country 1, the"),
+        ("self.x = x; self.labels -= 1", "place 0 is read as [-8.5, 41.25] of country"),
+        ("self.x = x[1:]", "len(EuropeDataset) is 3 for a file with 4 places"),
+    ],
+)
+def test_places_that_are_read_wrongly_are_named(tmp_path, line, sentence):
+    with pytest.raises(Blame, match=re.escape(sentence)):
+        europe(tmp_path, line)
+
+
+def test_an_unknown_parameter_of_the_dataset_leaves_it_unchecked(tmp_path):
+    with pytest.raises(NotOffered, match="needs mean, std beside the file"):
+        europe(tmp_path, "self.x = (x - mean) / std", ", mean, std")
+
+
+def test_a_name_that_its_own_dataset_lacks_is_a_mistake(tmp_path):
+    files = {"dataset.py": "x = 1", "mixture_models.py": "from dataset import y"}
+    solution = Solution(write(tmp_path / "a", files))
+    with solution.active(), pytest.raises(Blame, match="cannot import name 'y'"):
+        solution.module("mixture_models.py")
+
+
+@pytest.mark.slow
+def test_fault_32_a_helper_named_like_ours_leaves_the_blame_where_it_belongs(tmp_path):
+    folder = tmp_path / "tables"
+    shutil.copytree(PLANTED / "vectorised", folder)
+    (folder / "dataset.py").write_text("import torch\nclass EuropeDataset\n")
+    (folder / "tables.py").write_text("def scaled(x):\n    return 2 * x\n")
+    file = folder / "mixture_models.py"
+    lines = "from dataset import EuropeDataset\nfrom tables import scaled\n"
+    file.write_text(lines + file.read_text())
+    result = check(folder, cwd=tmp_path)
+    said = " ".join(result.stdout.split())
+    assert "dataset.py line 2 is not valid Python: expected ':'" in said
+    assert "30 passed, 1 failed, 3 not checked" in said
+    assert said.count("until 'dataset.py can be imported' passes") == 3
+
+
+def names_of_ours() -> list[str]:
+    """All that an import finds in our folders, but for the exercise's files."""
+    folders = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "contract")]
+    found = {module.name for module in pkgutil.iter_modules(folders)}
+    assert found >= {"check_solution", "conftest", "contract", Solution.__module__}
+    return sorted(found - {Path(file).stem for file in FILES})
+
+
+def test_fault_32_helpers_named_like_any_of_our_modules_are_found(tmp_path):
+    names = names_of_ours()
+    helpers = {f"{name}.py": f"of = 'theirs, {name}'" for name in names}
+    lines = f"import {', '.join(names)}\nfound = [m.of for m in ({', '.join(names)})]"
+    solution = Solution(write(tmp_path / "a", helpers | {"mixture_models.py": lines}))
+    with solution.active():
+        found = solution.module("mixture_models.py").found
+    assert found == [f"theirs, {name}" for name in names]
+
+
+class EditableFinder:
+    """Finds our modules off the path, as pip install -e lets them be found."""
+
+    def find_spec(self, name, path=None, target=None):
+        return importlib.machinery.PathFinder.find_spec(name, [str(ROOT)])
+
+
+ASKS = """
+    import importlib
+    found = []
+    for name in {names}:
+        try:
+            found.append(importlib.import_module(name))
+        except ModuleNotFoundError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("here", [ROOT, ROOT / "tests", Path("/")])
+def test_a_solution_finds_none_of_our_modules(tmp_path, monkeypatch, here):
+    monkeypatch.chdir(here)
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(".")
+    finder = EditableFinder()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+    files = {"mixture_models.py": ASKS.format(names=names_of_ours())}
+    solution = Solution(write(tmp_path / "a", files))
+    with solution.active():
+        assert solution.module("mixture_models.py").found == []
+    assert finder in sys.meta_path
+
+
+@pytest.mark.parametrize("others", [{}, {"dataset.py": "def load(\n"}])
+def test_ours_stands_in_for_a_dataset_that_is_absent_or_broken(tmp_path, others):
+    lines = "import dataset as first\ndef late(): import dataset; return dataset"
+    solution = Solution(write(tmp_path / "a", {"mixture_models.py": lines} | others))
+    for _ in range(3):
+        with solution.active():
+            module = solution.module("mixture_models.py")
+            assert module.first is module.late() is dataset
+
+
+def test_two_solutions_with_helpers_of_one_name_do_not_meet(tmp_path):
+    lines = "def late(): import shown.it; return shown.it"
+    solutions = []
+    for name in ("a", "b"):
+        folder = write(tmp_path / name, {"mixture_models.py": lines})
+        write(folder / "shown", {"__init__.py": "", "it.py": f"x = {name!r}"})
+        solutions.append(Solution(folder))
+    seen = []
+    for solution in 2 * solutions:
+        with solution.active():
+            seen.append(solution.module("mixture_models.py").late())
+    assert [module.x for module in seen] == ["a", "b", "a", "b"]
+    assert seen[0] is seen[2]  # each is imported once
+
+
+def test_what_is_installed_inside_a_folder_is_not_of_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(solution_imports, "ENVIRONMENT", tmp_path / ".venv")
+    files = {"gpt/runs.py": True, ".venv/lib/torch.py": False}
+    for file, expected in files.items():
+        path = str(tmp_path / file)
+        assert solution_imports.lies_in(path, str(tmp_path)) is expected
+    # torch.ops calls itself a file of that name, which lies nowhere
+    assert not solution_imports.lies_in("_ops.py", str(tmp_path))
+
+
+def test_a_solution_leaves_no_trace_in_the_interpreter(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    files = {"mixture_models.py": "import sys, cli, queue; sys.path.append('x')"}
+    files |= {"cli.py": "", "queue.py": "mine = 1"}
+    solution = Solution(write(tmp_path / "a", files))
+    before = dict(sys.modules), sys.path[:], sys.meta_path[:]
+    with solution.active():
+        assert solution.module("mixture_models.py").queue.mine == 1
+        hidden = {name for name in before[0] if name not in sys.modules}
+    assert (dict(sys.modules), sys.path, sys.meta_path) == before
+    assert {"conftest", "contract.data_probe"} <= hidden
+    assert not any(name.startswith(("torch", "pytest", "_pytest")) for name in hidden)
 
 
 @pytest.mark.parametrize(

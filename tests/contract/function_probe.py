@@ -231,7 +231,7 @@ def takes_k(solution: Solution) -> Iterator[Callable]:
     """The functions, and the methods of GPT, that have a parameter k or top_k."""
     pattern = r"top_?k|generat|sample|distribution"
     offered = list(solution.functions(pattern, FILE))
-    with contextlib.suppress(Blame):
+    with contextlib.suppress(Blame, NotOffered):
         members = inspect.getmembers(solution.get(*FILE, "GPT"), inspect.isfunction)
         offered += [method for name, method in members if re.search(pattern, name)]
     for function in offered:

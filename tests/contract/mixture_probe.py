@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from solution_loader import Blame, Solution, build, reference, tensor
+from solution_imports import OURS
+from solution_loader import Blame, Solution, build, tensor
 
 FILE = "mixture_models.py"
 NAMES = {
@@ -227,7 +228,7 @@ def fastest(work: Callable, repeats: int = 3) -> float:
 def remark_slow(remark: Callable, what: str, kind: str, model: Any, use) -> None:
     """Note it where use(model) takes several times as long as use(our model)."""
     K = parameter(model, "logits").numel()
-    ours = getattr(reference("mixture_models"), kind)(K)
+    ours = getattr(OURS[FILE], kind)(K)
     use(ours)
     factor = fastest(lambda: use(model)) / fastest(lambda: use(ours), 5)
     if factor > SLOW:
