@@ -36,8 +36,12 @@ def is_from(module: ModuleType, folder: str) -> bool:
     return lies_in(file, folder)
 
 
+@functools.cache
 def finds_us(finder: object) -> bool:
-    """Whether it finds this module off the path, as an editable install's does."""
+    """Whether it finds this module off the path, as an editable install's does.
+
+    To be asked while the path does not lead to us.
+    """
     spec = finder.find_spec(__name__.partition(".")[0], None)
     return bool(spec and spec.origin) and lies_in(spec.origin, str(ROOT))
 
@@ -55,6 +59,28 @@ def ours(name: str) -> ModuleType:
 OURS = {file: ours(file.removesuffix(".py")) for file in FILES}
 
 
+FOREIGN: dict[str, ModuleType] = {}  # looked at and not ours: there are thousands
+
+
+def modules_from_us() -> dict[str, ModuleType]:
+    """Return the loaded modules whose files are ours."""
+    ours = {}
+    for name, module in sys.modules.items():
+        if FOREIGN.get(name) is not module:
+            (ours if is_from(module, str(ROOT)) else FOREIGN)[name] = module
+    return ours
+
+
+def modules_named(names: set[str]) -> dict[str, ModuleType]:
+    """Return the loaded modules of these top-level names, with what is in them."""
+    tops = tuple(f"{name}." for name in names & sys.modules.keys())
+    return {
+        name: module
+        for name, module in sys.modules.items()
+        if name in names or name.startswith(tops)
+    }
+
+
 @contextlib.contextmanager
 def importing_from(
     folder: Path, names: set[str], own: dict[str, ModuleType]
@@ -64,11 +90,7 @@ def importing_from(
     own holds what was imported from it before, and holds afterwards all that is.
     """
     root, home = str(ROOT), str(folder)
-    hidden = {
-        name: module
-        for name, module in sys.modules.items()
-        if name.partition(".")[0] in names or is_from(module, root)
-    }
+    hidden = modules_from_us() | modules_named(names)
     others = sys.modules.keys() - hidden.keys()
     path, finders = sys.path[:], sys.meta_path[:]
     try:

@@ -15,6 +15,7 @@ import torch
 from gpt import runs
 from machinery import checkpoint
 from machinery.checkpoint import CheckpointError
+from machinery.run_folder import RunFolder
 from tests.helpers import (
     ROOT,
     assert_one_line,
@@ -162,26 +163,22 @@ def test_a_second_run_in_the_same_folder_is_refused(
     driver, tmp_path, places, gpt_flags
 ):
     flags = gpt_flags if driver == "train_gpt.py" else ("--data-dir", places)
-    hold = "import sys, time; from machinery import run_folder\n"
-    hold += "with run_folder.RunFolder(sys.argv[1]):\n"
-    hold += "    print('held', flush=True); sys.stdin.readline()"
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, str(tmp_path / "out")],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    ) as holder:  # fmt: skip
-        assert holder.stdout.readline() == "held\n"
+    with RunFolder(tmp_path / "out"):  # of this process
         result = run_driver(driver, *flags, "--output-dir", "out", cwd=tmp_path)
-        holder.communicate("done\n")
     assert result.returncode == 2
     assert_one_line(result.stderr, "out is in use by another run")
 
 
-def train_here(cwd: Path, flags: list[str]) -> None:
-    """Run train_gpt.py in this (forked) process, silently."""
+def train_here(cwd: Path, flags: list[str], catching) -> None:
+    """Run train_gpt.py in this (forked) process, silently.
+
+    The event catching is set as soon as signals wait for the end of a step.
+    """
     import train_gpt
     from machinery import cli
 
+    catch_signals = cli.catch_signals
+    cli.catch_signals = lambda: (catch_signals(), catching.set())
     os.chdir(cwd)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
@@ -202,8 +199,11 @@ def test_fault_9_twenty_interruptions_at_random_moments_change_nothing(
 
     def start(folder: str, n_epochs: int, *more: str):
         own = ["--epochs", str(n_epochs), "--output-dir", folder, *more]
-        child = context.Process(target=train_here, args=(tmp_path, [*flags, *own]))
+        catching = context.Event()
+        arguments = (tmp_path, [*flags, *own], catching)
+        child = context.Process(target=train_here, args=arguments)
         child.start()
+        assert catching.wait(60)
         return child
 
     moments, ends = random.Random(0), []
@@ -211,7 +211,7 @@ def test_fault_9_twenty_interruptions_at_random_moments_change_nothing(
     while len(ends) < 20:
         begun = (tmp_path / "stopped" / "checkpoint.pt").exists()
         child = start("stopped", 100_000, *["--resume"] * begun)
-        time.sleep(moments.uniform(0.05, 0.6))
+        time.sleep(moments.uniform(0.0, 0.4))
         os.kill(child.pid, moments.choice(kinds))
         child.join()
         ends.append(child.exitcode)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+import train_gmm
 from dataset import load_europe
 from machinery import checkpoint
 from machinery.training import in_chunks
@@ -47,11 +48,11 @@ def folder(finished):
 
 @pytest.fixture(scope="module")
 def repeated(places, tmp_path_factory):
-    """The folder of the same run again."""
-    cwd = tmp_path_factory.mktemp("repeated")
-    flags = (*TINY, "--data-dir", places, "--output-dir", "again")
-    assert run_driver("train_gmm.py", *flags, cwd=cwd).returncode == 0
-    return cwd / "again"
+    """The folder of the same run again, in this process."""
+    again = tmp_path_factory.mktemp("repeated") / "again"
+    options = {"data_dir": str(places), "output_dir": str(again)}
+    train_gmm.main(train_gmm.Config(**options, epochs=2, n_seeds=2))
+    return again
 
 
 def test_every_promised_file_is_written_and_named(finished):
