@@ -4,6 +4,7 @@ import csv
 import re
 import shutil
 import time
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -345,13 +346,25 @@ def test_outlines_are_lines_between_gaps_in_and_around_europe():
     assert (np.nanmax(np.abs(outlines), axis=0) < [180.01, 90.01]).all()
 
 
-def test_reading_the_built_in_training_set_takes_less_than_half_a_second():
-    seconds = []
-    for _ in range(3):
-        began = time.process_time()  # so that busy neighbours do not count
-        EuropeDataset(DATA_DIR / "train.csv")
-        seconds.append(time.process_time() - began)
-    assert min(seconds) < 0.5
+def test_reading_a_table_costs_little_more_than_parsing_its_numbers():
+    def seconds(work) -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    def parse():
+        with open(DATA_DIR / "train.csv", newline="") as file:
+            return [
+                [float(x) for x in row] for row in islice(csv.reader(file), 1, None)
+            ]
+
+    # in turn, as busy neighbours cost processor time too
+    pairs = [
+        (seconds(lambda: EuropeDataset(DATA_DIR / "train.csv")), seconds(parse))
+        for _ in range(3)
+    ]
+    ours, bare = map(min, zip(*pairs, strict=True))
+    assert ours < 3 * bare  # a tensor a row costs more than that
 
 
 @pytest.mark.packages
