@@ -1,0 +1,1 @@
+"""Headlines: a decoder transformer in four sizes."""
