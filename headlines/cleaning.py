@@ -18,8 +18,7 @@ from machinery.errors import BadInput
 TOKEN = re.compile(r"[^\W_](?:[\w.'’&/-]*[^\W_])?")
 ENDING = re.compile(r"(?:n['’]t|['’](?:s|m|d|ll|re|ve))(?![\w-])")
 
-FUNCTION_WORDS = frozenset(
-    """
+CLOSED_CLASSES = """
     i me my mine myself we our ours ourselves you your yours yourself yourselves
     he him his himself she her hers herself it its itself
     they them their theirs themselves one oneself
@@ -36,8 +35,8 @@ FUNCTION_WORDS = frozenset(
     ain aren couldn didn doesn don hadn hasn haven isn mightn mustn needn shan shouldn
     wasn weren won wouldn
     s t d m o y ll re ve
-    """.split()
-)
+"""
+FUNCTION_WORDS = frozenset(CLOSED_CLASSES.split())
 IRREGULAR = {
     "men": "man", "women": "woman", "children": "child", "feet": "foot",
     "teeth": "tooth", "mice": "mouse", "geese": "goose", "oxen": "ox",

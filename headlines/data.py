@@ -28,13 +28,14 @@ FEWEST = 30  # texts that can be split
 HUB = ("IlyaGusev/headline_cause", "en_simple", "left_title")
 
 
+ACCENTS = {"é": "e", "í": "e", "á": "a", "ó": "o", "æ": "a", "ä": "a"}  # sic: í
+
+
 class Tokenizer:
     """Characters to integers and back, by the notebook's table.
 
-    pad 0, a to z 1 to 26, space 27, cls 28. max_length 0 means that of the longest text.
+    pad 0, a to z 1 to 26, space 27, cls 28. max_length 0: that of the longest text.
     """
-
-    ACCENTS = {"é": "e", "í": "e", "á": "a", "ó": "o", "æ": "a", "ä": "a"}  # sic: í
 
     def __init__(self, max_length: int = 0) -> None:
         self.max_length = max_length
@@ -43,7 +44,7 @@ class Tokenizer:
         self.alphabet = {token: i for i, token in enumerate(tokens)}
         self.decoded_alphabet = dict(enumerate(tokens))
         self.letters = {c: self.alphabet[c] for c in [*self.alphabet_letters, " "]}
-        self.letters |= {c: self.alphabet[e] for c, e in self.ACCENTS.items()}
+        self.letters |= {c: self.alphabet[e] for c, e in ACCENTS.items()}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return (N, max_length + 1) int64: cls, the characters, and pads.
@@ -59,15 +60,14 @@ class Tokenizer:
             except KeyError as error:
                 raise BadInput(
                     f"{error.args[0]!r} in {text[:40]!r} is no letter of the tokenizer "
-                    f"(a to z, space, {' '.join(self.ACCENTS)})"
+                    f"(a to z, space, {' '.join(ACCENTS)})"
                 ) from None
             row[1 : len(ids) + 1] = ids
         return tokens
 
     def decode(self, tokens: np.ndarray) -> list[str]:
         """Return the texts of tokens (N, T), each up to its first pad."""
-        characters = np.array([*self.decoded_alphabet.values()][:-1] + [""])
-        characters[0] = "\0"
+        characters = np.array(["\0", *self.alphabet_letters, " ", ""])
         joined = ("".join(row) for row in characters[np.asarray(tokens, np.int64)])
         return [text.partition("\0")[0] for text in joined]
 

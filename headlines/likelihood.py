@@ -36,12 +36,12 @@ def counted(tokens: Tensor) -> Tensor:
 
 
 def target_log_probs(log_probs: Tensor, tokens: Tensor) -> Tensor:
-    """Return what log_probs (N, T, V) give to the tokens after the first: (N, T - 1)."""
+    """Return what log_probs (N, T, V) give to tokens after the first: (N, T - 1)."""
     return log_probs[:, :-1].gather(2, tokens[:, 1:, None]).squeeze(2)
 
 
 def similar_lengths(tokens: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:
-    """Return the lines' numbers (n,), shortest lines first, some chunk of tokens each."""
+    """Return the lines' numbers (n,), shortest first, some chunk of tokens at a time."""
     longest = lengths(tokens) + 2
     order = longest.argsort(stable=True)
     batch: list[int] = []

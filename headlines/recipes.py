@@ -40,7 +40,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class FastRecipe(Recipe):
-    """Minutes on two cores: Muon for the blocks' matrices, a rate that falls to zero."""
+    """Minutes on two cores: Muon for the blocks' matrices, rates that fall to zero."""
 
     pre_norm: bool = True
     dropout: float = 0.0
