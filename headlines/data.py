@@ -67,9 +67,9 @@ class Tokenizer:
 
     def decode(self, tokens: np.ndarray) -> list[str]:
         """Return the texts of tokens (N, T), each up to its first pad."""
-        characters = np.array(["\0", *self.alphabet_letters, " ", ""])
+        characters = np.array(["\n", *self.alphabet_letters, " ", ""])
         joined = ("".join(row) for row in characters[np.asarray(tokens, np.int64)])
-        return [text.partition("\0")[0] for text in joined]
+        return [text.partition("\n")[0] for text in joined]
 
 
 @dataclass(frozen=True)

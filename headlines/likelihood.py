@@ -41,7 +41,7 @@ def target_log_probs(log_probs: Tensor, tokens: Tensor) -> Tensor:
 
 
 def similar_lengths(tokens: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:
-    """Return the lines' numbers (n,), shortest first, some chunk of tokens at a time."""
+    """Return the lines' numbers (n,), shortest first, about chunk tokens at a time."""
     longest = lengths(tokens) + 2
     order = longest.argsort(stable=True)
     batch: list[int] = []
