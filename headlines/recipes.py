@@ -56,6 +56,7 @@ class FastRecipe(Recipe):
     embedding_std: float = 0.3
     mask_characters: float = 0.05  # share of the inputs that training hides
     mask_words: float = 0.05
+    bfloat16_above: int = 1_000_000  # weights from which half precision pays
 
 
 RECIPES: dict[str, Recipe] = {"exercise": Recipe(), "fast": FastRecipe()}

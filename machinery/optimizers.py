@@ -1,6 +1,7 @@
 """Optimizers that torch lacks, and which parameters go to which."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -57,3 +58,26 @@ def split_for_muon(
     matrices = [p for p in blocks.parameters() if p.ndim == 2]
     taken = set(map(id, matrices))
     return matrices, [p for p in model.parameters() if id(p) not in taken]
+
+
+class Together:
+    """Several optimizers, or several schedulers, that step as one."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def step(self) -> None:
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        for part in self.parts:
+            part.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raise ValueError unless the state has as many parts, KeyError for none."""
+        for part, found in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(found)

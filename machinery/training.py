@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from machinery.errors import Diverged
+from machinery.optimizers import Together
 
 Batches = Callable[[torch.Generator], Iterable[Any]]
 
@@ -17,10 +18,10 @@ def fit(
     model: nn.Module,
     loss_function: Callable[[nn.Module, Any], Tensor],
     batches: Batches,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | Together,
     epochs: Iterable[int],
     seed: int,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    scheduler: torch.optim.lr_scheduler.LRScheduler | Together | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
     """Train, yielding (epoch, losses (steps,)) after each epoch.
 

@@ -1,0 +1,112 @@
+"""The two recipes at work: batches, losses, optimizers and rates."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from headlines.data import Tokenizer
+from headlines.likelihood import crop, lengths, training_loss
+from headlines.model import PAD, DecoderTransformer
+from headlines.recipes import FastRecipe, Recipe
+from machinery.optimizers import Together, split_for_muon
+from machinery.training import Batches, shuffled
+
+SPACE = Tokenizer().alphabet[" "]
+JITTER = 8  # characters by which the lengths within a batch may differ more
+
+
+def make_batches(tokens: Tensor, recipe: Recipe) -> Batches:
+    """Return what draws an epoch's batches from lines (N, T)."""
+    if isinstance(recipe, FastRecipe):
+        return lambda generator: similar(tokens, recipe, generator)
+    return shuffled(tokens, recipe.batch_size)
+
+
+def similar(
+    tokens: Tensor, recipe: FastRecipe, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw batches of lines of similar length, as they are and as the model sees them.
+
+    Both are (B, longest + 2); every line comes once an epoch.
+    """
+    noise = torch.rand(len(tokens), generator=generator) * JITTER
+    batches = (lengths(tokens).cpu() + noise).argsort().split(recipe.batch_size)
+    for i in torch.randperm(len(batches), generator=generator).tolist():
+        lines = crop(tokens[batches[i]])
+        yield lines, hide(lines, recipe, generator)
+
+
+def hide(lines: Tensor, recipe: FastRecipe, generator: torch.Generator) -> Tensor:
+    """Return lines (B, T) with some letters, and all letters of some words, as pads.
+
+    The targets stay: a model that cannot rely on every letter leans on no single one.
+    """
+    draws = torch.rand(2, *lines.shape, generator=generator).to(lines.device)
+    word = (lines == SPACE).cumsum(1)  # the number of each character's word
+    hidden = draws[0] < recipe.mask_characters
+    hidden |= draws[1].gather(1, word) < recipe.mask_words
+    return lines.masked_fill(hidden & (lines > PAD) & (lines < SPACE), PAD)
+
+
+def loss_function(recipe: Recipe):
+    """Return the loss of a batch: of lines and inputs, or the notebook's of lines."""
+    if isinstance(recipe, FastRecipe):
+        return in_half_precision(recipe.bfloat16_above)
+    return lambda model, lines: model(lines)
+
+
+def in_half_precision(above: int):
+    """Return the fast recipe's loss, its products in bfloat16 where that is faster.
+
+    It is for models of so many weights, on processors that multiply in it.
+    """
+    able = torch.cpu._is_avx512_bf16_supported()  # there is no public question
+
+    def loss(model: DecoderTransformer, batch: tuple[Tensor, Tensor]) -> Tensor:
+        large = sum(p.numel() for p in model.parameters()) > above
+        half = large and (able or model.device.type == "cuda")
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
+            return training_loss(model, *batch)
+
+    return loss
+
+
+def make_optimizer(
+    model: DecoderTransformer, recipe: Recipe, steps: int
+) -> tuple[torch.optim.Optimizer | Together, Together | None]:
+    """Return the optimizer of a recipe, and the scheduler of its rates over all steps.
+
+    The fast one is Muon for the blocks' matrices and AdamW for the rest.
+    """
+    if not isinstance(recipe, FastRecipe):
+        return torch.optim.AdamW(model.parameters(), recipe.adamw_lr), None
+    matrices, others = split_for_muon(model, model.transformer_blocks)
+    parts = (
+        torch.optim.Muon(
+            matrices, recipe.muon_lr, weight_decay=recipe.muon_weight_decay
+        ),
+        torch.optim.AdamW(
+            others, recipe.adamw_lr, (0.9, 0.99), weight_decay=0.0, fused=True
+        ),
+    )
+
+    def scale(step: int) -> float:
+        """Up along a line during the warm-up, then on a line that reaches zero."""
+        return min((step + 1) / (recipe.warm_up * steps), 1 - step / steps)
+
+    schedulers = (torch.optim.lr_scheduler.LambdaLR(part, scale) for part in parts)
+    return Together(*parts), Together(*schedulers)
+
+
+def initialize(model: DecoderTransformer, recipe: Recipe) -> None:
+    """Start the fast recipe's weights: small outputs of the blocks, even embeddings."""
+    if not isinstance(recipe, FastRecipe):
+        return
+    scale = (2 * model.num_blocks) ** -0.5
+    with torch.no_grad():
+        for block in model.transformer_blocks:
+            block.msha.w_c.weight.mul_(scale)
+            block.mlp[2].weight.mul_(scale)
+        for embedding in (model.embedding, model.positional_embedding):
+            embedding.weight.normal_(std=recipe.embedding_std)
