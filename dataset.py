@@ -95,6 +95,8 @@ def load_europe(data_dir: str | Path) -> tuple[EuropeDataset, EuropeDataset]:
 class Vocabulary:
     """Characters and their ids, 0 for the first of characters."""
 
+    end: int | None = None  # the token that ends a text: these have no end
+
     def __init__(self, characters: str) -> None:
         self.characters = characters
         self._id = {character: i for i, character in enumerate(characters)}

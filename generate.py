@@ -1,9 +1,10 @@
-"""Continue a prompt with a text model that train_gpt.py or speedrun.py has saved.
+"""Continue a prompt with any text model that a driver here has saved.
 
 python generate.py --prompt "the " --length 300 --temperature 0.8 --top-k 5 --seed 1
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,14 +15,30 @@ from dataset import Vocabulary
 from gpt import fast_runs, runs
 from gpt.config import Config as GPTConfig
 from gpt.data import load_corpus
+from headlines import prompts
 from machinery import checkpoint, cli, progress
 from machinery.cli import option
 from machinery.errors import BadInput
 from machinery.process import pick_device
 from transformer import generate
 
-# what makes a text model of a file's content, by the kind that the file names
-RESTORE = {"gpt": runs.restore, "fast_gpt": fast_runs.restore}
+
+def with_vocabulary(restore: Callable[[dict, str | Path], nn.Module]):
+    """Return what restores a model, and the vocabulary that its file has."""
+
+    def both(content: dict, path: str | Path) -> tuple[nn.Module, Vocabulary]:
+        model = restore(content, path)
+        return model, Vocabulary(content["preprocessing"]["vocabulary"])
+
+    return both
+
+
+# by the kind that a file names
+RESTORE = {
+    "gpt": with_vocabulary(runs.restore),
+    "fast_gpt": with_vocabulary(fast_runs.restore),
+    "headlines": prompts.restore,
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,9 @@ def main(config: Config) -> None:
         sys.stderr.write(
             f"the model sees {model.block_size} characters: of the prompt, {shown!r}\n"
         )
+    # a text that can end has no window that moves on
+    ends = vocabulary.end is not None
+    room = model.block_size - idx.shape[1] if ends else config.length
     generator = torch.Generator().manual_seed(config.seed)
     for i in range(config.n_samples):
         if config.n_samples > 1:
@@ -64,10 +84,12 @@ def main(config: Config) -> None:
         print(config.prompt, end="", flush=True)
         for token in progress.stoppable(
             generate(
-                model, idx, config.length, config.temperature,
+                model, idx, min(config.length, room), config.temperature,
                 config.top_k, config.top_p, generator,
             )
         ):  # fmt: skip
+            if ends and token.item() == vocabulary.end:
+                break
             print(vocabulary.decode(token.tolist()), end="", flush=True)
         print()
 
@@ -82,8 +104,7 @@ def load(config: Config) -> tuple[nn.Module, Vocabulary]:
         )
     content = checkpoint.read(path)
     checkpoint.check_kind(content, "text model", RESTORE, path)
-    model = RESTORE[content["kind"]](content, path)
-    return model, Vocabulary(content["preprocessing"]["vocabulary"])
+    return RESTORE[content["kind"]](content, path)
 
 
 def untrained(seed: int) -> tuple[nn.Module, Vocabulary]:
