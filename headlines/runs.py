@@ -44,8 +44,8 @@ class Run:
     corpus: Corpus
     train_tokens: Tensor  # (N, 150)
     model: DecoderTransformer
-    optimizer: Any
-    scheduler: Any
+    optimizer: Any = None
+    scheduler: Any = None
     epoch: int = 0
     best_epoch: int = 0
     best: dict[str, Tensor] = field(default_factory=dict)  # its weights
@@ -59,6 +59,16 @@ class Run:
     @property
     def epochs(self) -> int:
         return max_epochs(self.config, self.size)
+
+    @property
+    def steps(self) -> int:
+        """The steps of an epoch."""
+        return steps_per_epoch(len(self.train_tokens), self.recipe.batch_size)
+
+    @property
+    def step_cost(self) -> int:
+        """About the time of a step, in thousands of weights: none is free."""
+        return 100 + sum(p.numel() for p in self.model.parameters()) // 1000
 
     @property
     def done(self) -> bool:
@@ -118,9 +128,10 @@ def start(
     model = build_model(SIZES[size], recipe)
     training.initialize(model, recipe)
     model.to(device)
-    steps = steps_per_epoch(len(tokens), recipe.batch_size) * max_epochs(config, size)
-    optimizer, scheduler = training.make_optimizer(model, recipe, steps)
-    return Run(name, size, config, corpus, tokens, model, optimizer, scheduler)
+    run = Run(name, size, config, corpus, tokens, model)
+    steps = run.steps * run.epochs
+    run.optimizer, run.scheduler = training.make_optimizer(model, recipe, steps)
+    return run
 
 
 def resume(run: Run, path: Path) -> Run:
@@ -161,7 +172,7 @@ def train(run: Run, progress: Progress) -> Iterator[int]:
     epochs = fit(
         run.model,
         training.loss_function(recipe),
-        lambda generator: progress.watch(draw_batches(generator)),
+        lambda generator: progress.watch(draw_batches(generator), run.step_cost),
         run.optimizer,
         range(run.epoch + 1, run.epochs + 1),
         seed,

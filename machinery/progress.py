@@ -51,10 +51,16 @@ class Progress:
         print(*text, flush=True)
         self.bar.refresh()
 
-    def watch(self, steps: Iterable) -> Iterator:
+    def watch(self, steps: Iterable, cost: int = 1) -> Iterator:
+        """Pass steps on, each of which is so many of the bar's."""
         for step in stoppable(steps):
             yield step
-            self.bar.update()
+            self.bar.update(cost)
+
+    def expect(self, total: int) -> None:
+        """Say anew how many of the bar's steps there are in all."""
+        self.bar.total = total
+        self.bar.refresh()
 
     def __enter__(self) -> "Progress":
         return self

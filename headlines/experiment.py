@@ -1,0 +1,100 @@
+"""The trainings of one experiment: every size on all texts, the best one on few."""
+
+from pathlib import Path
+
+import torch
+
+from headlines import runs, texts
+from headlines.config import Config
+from headlines.data import Corpus
+from headlines.runs import Run
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder
+
+FEW = "few_texts"
+
+
+def train_all(
+    config: Config, corpus: Corpus, device: torch.device, folder: Path
+) -> tuple[dict[int, Run], Run]:
+    """Train each chosen size, then the best of them on config.n_few texts.
+
+    Each has a folder of its own, where everything so far is after every epoch; with
+    config.resume it goes on from there. Return the runs by size, and the last one.
+    """
+    trained: dict[int, Run] = {}
+    with Progress(0, unit="") as progress:
+        planned = [
+            runs.start(f"size_{size}", size, config, corpus, device)
+            for size in config.chosen_sizes()
+        ]
+        few = run_on_few(planned[-1], device)
+        left = [*planned, few]
+        if config.resume:
+            left = [
+                runs.resume(run, folder / run.name / "checkpoint.pt") for run in left
+            ]
+        progress.expect(sum(map(cost_left, left)))
+        for run in planned:
+            train(run, folder / run.name, progress)
+            trained[run.size] = run
+        best = best_run(trained)
+        if best.size != few.size:
+            few = run_on_few(best, device)
+            if config.resume:
+                few = runs.resume(few, folder / few.name / "checkpoint.pt")
+            progress.expect(progress.bar.n + cost_left(few))
+        train(few, folder / few.name, progress)
+    return trained, few
+
+
+def run_on_few(run: Run, device: torch.device) -> Run:
+    """Return a run of the same size that is to see only some of the texts."""
+    config = run.config
+    return runs.start(FEW, run.size, config, run.corpus, device, config.n_few)
+
+
+def cost_left(run: Run) -> int:
+    """The bar's steps that a run takes at most."""
+    return 0 if run.done else (run.epochs - run.epoch) * run.steps * run.step_cost
+
+
+def best_run(trained: dict[int, Run]) -> Run:
+    """Return the run with the lowest validation NLL at its best epoch."""
+    return min(trained.values(), key=best_nll)
+
+
+def best_nll(run: Run) -> float:
+    return run.rows[run.best_epoch - 1]["validation_nll"]
+
+
+def train(run: Run, path: Path, progress: Progress) -> None:
+    """Train a run; after each epoch everything so far is in its folder."""
+    with RunFolder(path) as folder:
+        progress.label(describe_name(run))
+        for _ in runs.train(run, progress):
+            folder.write_csv("metrics.csv", run.rows)
+            shown = [(f"Epoch {i}", drawn) for i, drawn in enumerate(run.samples, 1)]
+            markdown = texts.as_markdown(shown, f"Samples of {describe_name(run)}")
+            folder.write("samples.md", markdown.encode())
+            for name, data in run.files().items():
+                folder.write(name, data)
+            progress.print(describe_epoch(run))
+
+
+def describe_name(run: Run) -> str:
+    few = len(run.train_tokens) < len(run.corpus.tokens["train"])
+    return f"size {run.size}" + f" on {len(run.train_tokens):,} texts" * few
+
+
+def describe_epoch(run: Run) -> str:
+    row = run.rows[-1]
+    padded = ""
+    if "validation_padded_nll" in row:
+        padded = f"; with all pads {row['validation_padded_nll']:.2f}"
+    return (
+        f"{describe_name(run)}, epoch {run.epoch}: validation "
+        f"{row['validation_nll']:.2f} nats a text{padded}, "
+        f"{row['validation_bits']:.3f} bits a character, "
+        f"top-1 {row['validation_top1']:.1%}; {run.samples[-1][0]!r}"
+    )
