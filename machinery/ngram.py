@@ -60,10 +60,15 @@ def _discounts(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def _mix(
-    counts: np.ndarray, grams: _Grams, seen: np.ndarray, shorter: np.ndarray, n: int
+    counts: np.ndarray,
+    grams: _Grams,
+    seen: np.ndarray,
+    shorter: np.ndarray,
+    n: int,
+    scale: float = 1.0,
 ) -> np.ndarray:
     """Probabilities of the grams `seen`, from those that shorter contexts give."""
-    given_up = _discounts(counts, n)
+    given_up = np.minimum(scale * _discounts(counts, n), counts)
     total = np.bincount(grams.context, counts)[grams.context[seen]]
     free = np.bincount(grams.context, given_up)[grams.context[seen]]
     mixed = ((counts - given_up)[seen] + free * shorter) / np.maximum(total, 1)
@@ -118,3 +123,96 @@ def ngram_losses(
         float(losses[n][t - n :][:windows].mean()) for t, n in enumerate(chosen, 1)
     )
     return NgramLosses(float(losses[0].mean()), float(losses[1].mean()), by_context)
+
+
+SCALES = (0.85, 0.95, 1.0, 1.05, 1.1, 1.15, 1.25)
+
+
+@dataclass(frozen=True)
+class LineNgram:
+    """A Kneser-Ney n-gram of lines, each of which begins anew and comes to an end.
+
+    Lines are tokens (N, T): a start symbol, the characters, pads (0), of which the
+    first ends the line. No context reaches across a line's start.
+    """
+
+    train: np.ndarray  # the lines one after the other, without further pads
+    vocab_size: int
+    order: int  # tokens of context
+    scale: float  # of all discounts
+
+    @classmethod
+    def fit(
+        cls,
+        train: np.ndarray,
+        validation: np.ndarray,
+        vocab_size: int,
+        max_order: int = 10,
+    ) -> "LineNgram":
+        """Count train; choose order and scale on validation."""
+        found = {}
+        lines, held_out = _stream(train), _stream(validation)
+        orders = _number_grams(np.append(lines, held_out), vocab_size, max_order)
+        for scale in SCALES:
+            probabilities = _line_probabilities(lines, held_out, orders, scale)
+            for order, p in enumerate(probabilities):
+                found[order, scale] = np.log(p).sum()
+        return cls(lines, vocab_size, *max(found, key=found.get))
+
+    def log_probs(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the log-probability of each target of lines (N, T): (N, T - 1).
+
+        Up to the pad that ends a line; zero after it.
+        """
+        lines = _stream(tokens)
+        both = np.append(self.train, lines)
+        orders = _number_grams(both, self.vocab_size, self.order)
+        *_, p = _line_probabilities(self.train, lines, orders, self.scale)
+        found = np.zeros(np.shape(tokens))
+        found[_in_line(tokens)] = np.log(p)
+        return found[:, 1:]
+
+
+def _in_line(tokens: np.ndarray) -> np.ndarray:
+    """Say of lines (N, T) which tokens belong to them: all up to the first pad."""
+    tokens = np.asarray(tokens)
+    return np.cumsum(tokens == 0, axis=1) - (tokens == 0) == 0
+
+
+def _stream(tokens: np.ndarray) -> np.ndarray:
+    return np.asarray(tokens)[_in_line(tokens)]
+
+
+def _line_probabilities(
+    train: np.ndarray, lines: np.ndarray, orders: list[_Grams], scale: float
+) -> Iterator[np.ndarray]:
+    """For each order, the probability of each token of lines after counting train.
+
+    orders are the grams of both, one after the other. A line's start has probability
+    one. Its first tokens, which have too little context, keep the longest they have.
+    """
+    text, begin, start = np.append(train, lines), len(train), train[0]
+    at = np.arange(len(text))
+    starts = at[text == start]
+    depth = at - starts[np.searchsorted(starts, at, "right") - 1]  # tokens before it
+    counts = [
+        # a gram within one line ends deeper than it is long
+        np.bincount(g.at[: begin - n][depth[n:begin] >= n], minlength=len(g.context))
+        for n, g in enumerate(orders)
+    ]
+    counts[0][orders[0].at[0]] = 0  # the start is never predicted
+    shorter = np.full(len(lines), 1 / (len(counts[0]) - 1))
+    for n, grams in enumerate(orders):
+        seen = grams.at[begin - n : len(text) - n]
+        deep = depth[begin:] >= n
+        p = np.where(deep, _mix(counts[n], grams, seen, shorter, n, scale), shorter)
+        yield np.where(depth[begin:] == 0, 1.0, p)
+        if n + 1 == len(orders):
+            break
+        longer = orders[n + 1].ending[counts[n + 1] > 0]
+        variety = np.bincount(longer, minlength=len(grams.context))
+        # nothing comes before a line's start: what begins there is counted as it is
+        first = grams.at[starts[starts < len(text) - n]]
+        variety[first] = counts[n][first]
+        mixed = _mix(variety, grams, seen, shorter, n, scale)
+        shorter = np.where(deep, mixed, shorter)
