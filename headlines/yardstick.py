@@ -37,7 +37,7 @@ def count(corpus: Corpus) -> Counted:
     return Counted(model.order, model.scale, log_probs)
 
 
-def summarize(log_probs: np.ndarray, tokens: Tensor) -> dict[str, float]:
+def measure_lines(log_probs: np.ndarray, tokens: Tensor) -> dict[str, float]:
     """Return nats a line, their standard error, and bits a character, end pads paid."""
     losses = -log_probs.astype(np.float64).sum(1)
     bits = losses.sum() / math.log(2) / int(lengths(tokens).sum())
@@ -71,7 +71,7 @@ def mixture(
     weight = best_weight(transformer["validation"], ngram["validation"])
     mixed = mix(transformer["test"], ngram["test"], weight)
     gain = mean_and_error((ngram["test"] - mixed).sum(1))
-    return summarize(mixed, test) | {
+    return measure_lines(mixed, test) | {
         "weight": weight,
         "against_ngram": gain["nll"],
         "against_ngram_error": gain["error"],
