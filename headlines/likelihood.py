@@ -40,7 +40,7 @@ def target_log_probs(log_probs: Tensor, tokens: Tensor) -> Tensor:
     return log_probs[:, :-1].gather(2, tokens[:, 1:, None]).squeeze(2)
 
 
-def similar_lengths(tokens: Tensor, chunk: int = CHUNK) -> Iterator[Tensor]:
+def similar_lengths(tokens: Tensor, chunk: int) -> Iterator[Tensor]:
     """Return the lines' numbers (n,), shortest first, about chunk tokens at a time."""
     longest = lengths(tokens) + 2
     order = longest.argsort(stable=True)
@@ -62,7 +62,7 @@ def per_target(model: DecoderTransformer, tokens: Tensor) -> tuple[Tensor, Tenso
     model.eval()
     shape = len(tokens), tokens.shape[1] - 1
     log_probs, hits = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
-    for rows in similar_lengths(tokens):
+    for rows in similar_lengths(tokens, CHUNK):
         lines = crop(tokens[rows].to(model.device))
         found = model.transformer_forward(lines)
         valid, width = counted(lines), lines.shape[1] - 1

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from headlines import texts
-from headlines.likelihood import counted, crop, lengths, similar_lengths
+from headlines.likelihood import CHUNK, counted, crop, lengths, similar_lengths
 from headlines.model import DecoderTransformer
 from machinery.training import derive_seed
 
@@ -27,7 +27,7 @@ def distributions(
     model.eval()
     entropy = torch.zeros(len(temperatures), dtype=torch.float64)
     nll = torch.zeros(len(temperatures), dtype=torch.float64)
-    for rows in similar_lengths(tokens):
+    for rows in similar_lengths(tokens, CHUNK):
         lines = crop(tokens[rows].to(model.device))
         valid = counted(lines)
         logits = model.transformer_forward(lines)[:, :-1][valid]  # (M, V)

@@ -6,7 +6,14 @@ from math import log
 import numpy as np
 import pytest
 
-from machinery.ngram import _choose_orders, _losses, _number_grams, ngram_losses
+from machinery.ngram import (
+    SCALES,
+    LineNgram,
+    _choose_orders,
+    _losses,
+    _number_grams,
+    ngram_losses,
+)
 
 V = 5
 M = 4
@@ -145,3 +152,122 @@ def test_orders_are_chosen_on_the_last_tenth_of_training():
 def test_unusable_arguments_are_refused(train, test, max_context):
     with pytest.raises(ValueError, match="max_context|integers"):
         ngram_losses(train, test, V, max_context)
+
+
+class LineOracle:
+    """Kneser-Ney for lines with dictionaries, one probability at a time."""
+
+    def __init__(self, lines, order, vocab_size, scale):
+        self.order, self.size, self.scale = order, vocab_size, scale
+        self.counts = [Counter() for _ in range(order + 1)]
+        before = [{} for _ in range(order + 1)]
+        for line in lines:
+            for end in range(1, len(line)):
+                for n in range(min(order, end) + 1):
+                    gram = tuple(line[end - n : end + 1])
+                    self.counts[n][gram] += 1
+                    if end > n:
+                        before[n].setdefault(gram, set()).add(line[end - n - 1])
+        start = lines[0][0]
+        self.variety = [
+            Counter({
+                gram: count if gram[0] == start else len(before[n].get(gram, ()))
+                for gram, count in counts.items()
+            })
+            for n, counts in enumerate(self.counts)
+        ]  # fmt: skip
+
+    def probability(self, context, token, n=None):
+        top = n is None
+        n = min(self.order, len(context)) if top else n
+        if n < 0:
+            return 1 / (self.size - 1)
+        shorter = self.probability(context, token, n - 1)
+        whole = top and n == self.order
+        table = self.counts[n] if whole else self.variety[n]
+        history = tuple(context[len(context) - n :])
+        if sum(v for g, v in table.items() if g[:-1] == history) == 0:
+            return shorter
+        met = [v for v in table.values() if v]
+        n1, n2, n3, n4 = (max(met.count(k), 1) for k in (1, 2, 3, 4))
+        d = n1 / (n1 + 2 * n2)
+        steps = [1 - 2 * d * n2 / n1, 2 - 3 * d * n3 / n2, 3 - 4 * d * n4 / n3]
+        steps = [min(max(s, 0.01), k - 0.01) for k, s in enumerate(steps, 1)]
+        kept = total = free = 0.0
+        for gram, v in table.items():
+            if gram[:-1] != history or not v:
+                continue
+            give = self.scale * (d if n == 0 else steps[min(v, 3) - 1])
+            give = min(give, v)
+            total, free = total + v, free + give
+            kept += (v - give) * (gram[-1] == token)
+        return (kept + free * shorter) / total
+
+
+START, END = 5, 0
+
+
+def line_tokens(n, seed, width=9):
+    rng = np.random.default_rng(seed)
+    tokens = np.zeros((n, width), np.int64)
+    tokens[:, 0] = START
+    for row in tokens:
+        length = rng.integers(0, width)  # as long as there is room, with no end
+        row[1 : length + 1] = rng.choice([1, 2, 3, 4], length, p=[0.5, 0.3, 0.1, 0.1])
+    return tokens
+
+
+def cut(tokens):
+    return [
+        list(row[: 1 + list(row).index(END)]) if END in row else list(row)
+        for row in tokens.tolist()
+    ]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.3])
+@pytest.mark.parametrize("order", [0, 1, 3])
+def test_a_line_model_is_the_oracle(order, scale):
+    train, test = line_tokens(40, 0), line_tokens(12, 1)
+    stream = np.array([t for line in cut(train) for t in line])
+    found = LineNgram(stream, 6, order, scale).log_probs(test)
+    oracle = LineOracle(cut(train), order, 6, scale)
+    for line, row in zip(cut(test), found, strict=True):
+        expected = [
+            log(oracle.probability(line[:t], line[t])) for t in range(1, len(line))
+        ]
+        assert row[: len(expected)] == pytest.approx(expected)
+        assert (row[len(expected) :] == 0).all()
+
+
+def test_after_any_context_the_probabilities_sum_to_one():
+    model = LineNgram.fit(line_tokens(200, 0), line_tokens(50, 1), 6, max_order=4)
+    for context in ([START], [START, 1, 1], [START, 4, 4, 4, 4], [START, 2, 3]):
+        rows = np.zeros((5, len(context) + 2), np.int64)
+        rows[:, : len(context)] = context
+        rows[:, len(context)] = range(5)  # the end, and four characters
+        p = np.exp(model.log_probs(rows)[:, len(context) - 1])
+        assert p.sum() == pytest.approx(1)
+        assert (p > 0).all()
+
+
+def test_no_context_reaches_into_the_line_before():
+    """A line's probability is the same whatever lines stand before and after it."""
+    train, test = line_tokens(100, 0), line_tokens(20, 1)
+    model = LineNgram.fit(train, line_tokens(30, 2), 6, max_order=5)
+    alone = np.concatenate([model.log_probs(row[None]) for row in test])
+    assert model.log_probs(test) == pytest.approx(alone)
+    swapped = LineNgram(
+        np.array([t for line in cut(train[::-1]) for t in line]), 6, model.order,
+        model.scale,
+    )  # fmt: skip
+    assert swapped.log_probs(test) == pytest.approx(alone)
+
+
+def test_order_and_discounts_are_the_best_on_validation():
+    train, validation = line_tokens(200, 0), line_tokens(60, 1)
+    chosen = LineNgram.fit(train, validation, 6, max_order=3)
+    best = chosen.log_probs(validation).sum()
+    for order in range(4):
+        for scale in SCALES:
+            other = LineNgram(chosen.train, 6, order, scale)
+            assert other.log_probs(validation).sum() <= best + 1e-9

@@ -1,0 +1,102 @@
+"""Texts drawn with a cache have the distribution that the model states."""
+
+from collections import Counter
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from headlines import sampling, temperature, texts
+from headlines.data import Tokenizer
+from headlines.likelihood import evaluate, line_losses
+from headlines.model import DecoderTransformer
+
+
+@pytest.fixture(params=[False, True])
+def model(request):
+    torch.manual_seed(1)
+    model = DecoderTransformer(6, 29, 6, 2, 2, 0.5, 2, pre_norm=request.param)
+    with torch.no_grad():
+        model.logits[0].bias[4:] = -9.0  # a, b, c and the end
+        model.logits[0].weight.mul_(3)
+    return model.eval()
+
+
+def test_a_step_with_the_cache_is_a_step_without(model):
+    tokens = torch.randint(0, 29, (3, 6))
+    cache = [[] for _ in model.transformer_blocks]
+    whole = model.transformer_forward(tokens)
+    for t in range(6):
+        logits = texts.step(model, tokens[:, t], t, cache)
+        assert_close(logits.log_softmax(1), whole[:, t])
+
+
+def test_texts_come_as_often_as_the_model_says(model):
+    n = 4000
+    found = Counter(texts.draw(model, n, 1.0, seed=0))
+    for text, count in found.most_common(8):
+        tokens = torch.from_numpy(Tokenizer(5).encode([text]))
+        p = line_losses(model, tokens).neg().exp().item()
+        assert count / n == pytest.approx(p, abs=4 * (p / n) ** 0.5)
+
+
+def test_a_text_ends_at_its_first_pad_or_where_there_is_no_room(model):
+    drawn = texts.draw(model, 200, 1.0, seed=0)
+    assert {0, 1, 5} <= {len(text) for text in drawn} <= {0, 1, 2, 3, 4, 5}
+
+
+def test_temperature_zero_takes_the_likeliest_and_a_seed_repeats(model):
+    greedy = Tokenizer(5).decode(model.sample(1, temperature=0))
+    assert texts.draw(model, 3, 0.0, seed=0) == greedy * 3
+    assert texts.draw(model, 9, 1.0, seed=4) == texts.draw(model, 9, 1.0, seed=4)
+    assert texts.draw(model, 9, 1.0, seed=4) != texts.draw(model, 9, 1.0, seed=5)
+    low = texts.draw(model, 50, 1e-4, seed=0)
+    assert set(low) == set(greedy)
+
+
+def test_measures_of_texts_by_hand():
+    found = texts.measure(["a cat", "a cat", "", "xq"], {"cat", "a"})
+    assert found == {
+        "n_texts": 4, "distinct_texts": 3, "mean_length": 3.0, "n_words": 5,
+        "distinct_words": 3, "real_words": 0.8,
+    }  # fmt: skip
+    assert texts.measure([""], {"a"})["real_words"] == 0
+    assert texts.vocabulary(["a cat", "the cat"]) == {"a", "cat", "the"}
+    page = texts.as_markdown([("Epoch 1", ["a b"])], "Title")
+    assert page == "# Title\n\n## Epoch 1\n\n- `a b`\n"
+
+
+def test_first_characters_are_told_from_a_wrong_sampler(model):
+    drawn = texts.draw(model, 2000, 1.0, seed=3)
+    data = ["a"] * 9 + [""]
+    first = sampling.first_characters(model, drawn, data)
+    assert all(p.sum() == pytest.approx(1, abs=1e-5) for p in first.values())
+    assert first["data"][[0, 1]].tolist() == [0.1, 0.9]
+    right = sampling.compare(first, 2000)
+    assert right["drawn_to_model"] < right["most"]
+    hot = texts.draw(model, 2000, 2.0, seed=3)
+    wrong = sampling.compare(sampling.first_characters(model, hot, data), 2000)
+    assert wrong["drawn_to_model"] > wrong["most"]
+
+
+def test_entropy_and_nll_against_temperature(model):
+    tokens = torch.from_numpy(Tokenizer(5).encode(["abc", "", "aaaaa", "cb"]))
+    steps = (0.2, 0.5, 1.0, 2.0, 1e6)
+    found = temperature.distributions(model, tokens, steps)
+    assert found["entropy"] == sorted(found["entropy"])
+    assert found["entropy"][-1] == pytest.approx(4.858, abs=1e-3)  # log2 29
+    n_targets = 4 + 1 + 5 + 3
+    per_line = n_targets / 4 * 4.858 * 0.693147
+    assert found["nll"][-1] == pytest.approx(per_line, rel=1e-3)
+    assert found["nll"][2] == pytest.approx(evaluate(model, tokens)["nll"], rel=1e-5)
+    log_p = model.transformer_forward(tokens[:1])[0, 0]
+    only = temperature.distributions(model, tokens[1:2], (1.0,))
+    expected = -(log_p.exp() * log_p).sum().item() / 0.693147
+    assert only["entropy"][0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_colder_texts_are_fewer(model):
+    rows, drawn = temperature.drawn_at(model, 100, {"a"}, seed=0)
+    assert [row["temperature"] for row in rows] == [0.01, 0.1, 0.5, 0.8, 1.0]
+    assert rows[0]["distinct_texts"] < rows[-1]["distinct_texts"]
+    assert all(len(found) == 100 for found in drawn.values())

@@ -1,0 +1,58 @@
+"""Mixing with counts: the weight is found, and the mixture is no worse than either."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from headlines import yardstick
+from headlines.data import Corpus, Tokenizer
+
+
+def test_a_mixture_is_the_log_of_weighted_probabilities():
+    one, two = np.log([[0.5, 0.1]]), np.log([[0.1, 0.9]])
+    assert np.exp(yardstick.mix(one, two, 0.25)) == pytest.approx(
+        np.array([[0.2, 0.7]])
+    )
+    assert yardstick.mix(one, two, 1.0) == pytest.approx(one)
+    assert yardstick.mix(one, two, 0.0) == pytest.approx(two)
+
+
+def test_a_planted_weight_is_found():
+    """Tokens drawn from 0.7 p + 0.3 q are likeliest under that mixture."""
+    rng = np.random.default_rng(0)
+    p, q = np.array([0.9, 0.1]), np.array([0.2, 0.8])
+    drawn = rng.choice(2, 20_000, p=0.7 * p + 0.3 * q)
+    weight = yardstick.best_weight(np.log(p[drawn]), np.log(q[drawn]))
+    assert weight == pytest.approx(0.7, abs=0.03)
+
+
+def test_lines_are_measured_by_hand():
+    tokens = torch.from_numpy(Tokenizer(4).encode(["ab", "abcd"]))
+    log_probs = np.array([[-1.0, -2, -3, 0], [-1, -1, -1, -1]])
+    found = yardstick.measure_lines(log_probs, tokens)
+    assert found["nll"] == 5
+    assert found["error"] == pytest.approx(1.0)
+    assert found["bits"] == pytest.approx(10 / math.log(2) / 6)
+
+
+def test_counts_and_a_mixture_on_lines_with_a_rule():
+    texts = [a + b + a + b for a in "abcdefgh" for b in "stuvwxyz"]
+    np.random.default_rng(0).shuffle(texts)
+    tokens = torch.from_numpy(Tokenizer(6).encode(texts))
+    parts = {"train": tokens[:44], "validation": tokens[44:54], "test": tokens[54:]}
+    counted = yardstick.count(Corpus({}, parts))
+    flat = {
+        split: np.where(np.asarray(lp) < 0, math.log(1 / 28), 0.0)
+        for split, lp in counted.log_probs.items()
+    }
+    alone = yardstick.measure_lines(counted.log_probs["test"], parts["test"])
+    uniform = yardstick.measure_lines(flat["test"], parts["test"])
+    found = yardstick.mixture(flat, counted, parts["test"])
+    assert alone["nll"] < uniform["nll"]
+    assert 0 <= found["weight"] < 1
+    held_out = counted.log_probs["validation"]
+    mixed = yardstick.mix(flat["validation"], held_out, found["weight"])
+    assert mixed.sum() >= max(held_out.sum(), flat["validation"].sum())
+    assert found["against_ngram"] == pytest.approx(alone["nll"] - found["nll"])
