@@ -65,7 +65,8 @@ def mixture(
 ) -> dict[str, float]:
     """Mix a transformer with the n-gram; the weight comes from validation alone.
 
-    against_ngram and its error are the paired difference in nats a line on the test.
+    against_ngram is its test NLL less the n-gram's in nats a line; its error is that of
+    the paired difference.
     """
     ngram = counted.log_probs
     weight = best_weight(transformer["validation"], ngram["validation"])
