@@ -12,10 +12,11 @@ READY := $(VENV)/ready
 READY_ALL := $(VENV)/ready-all
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FIRST := gmm umm gpt
-PARTS ?= $(FIRST)
+ALL := $(FIRST) headlines
+PARTS ?= $(ALL)
 
 .PHONY: test test-all reproduce reproduce-all report bench style format clean
-.PHONY: $(FIRST:%=reproduce-%)
+.PHONY: $(ALL:%=reproduce-%)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -32,6 +33,10 @@ reproduce-all: $(READY_ALL) $(PARTS:%=reproduce-%) report
 
 $(FIRST:%=reproduce-%): reproduce-%: $(READY)
 	$(BIN)/python train_$*.py
+
+reproduce-headlines: $(READY_ALL)
+	$(BIN)/python train_headlines.py
+	$(BIN)/python train_headlines.py --why
 
 report: $(READY)
 	$(BIN)/python report/build.py

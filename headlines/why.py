@@ -112,10 +112,14 @@ def capture(module: torch.nn.Module, run: Callable[[], object]) -> Tensor:
 
 
 def experiment(
-    train: Tensor, seed: int, progress: Progress, size: int = 4, steps: int = STEPS
+    train: Tensor,
+    seed: int,
+    progress: Progress,
+    size: int = 4,
+    steps: int | None = None,
 ) -> dict:
     """Run all arms on the short lines of train (N, T); plain numbers to keep."""
-    tokens = short_lines(train)
+    tokens, steps = short_lines(train), steps or STEPS
     progress.expect(len(ARMS) * steps)
     arms = {}
     for name, changes in ARMS.items():

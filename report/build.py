@@ -26,7 +26,7 @@ MIXTURE = (
     "q2_log_likelihood.png",
     "q2_starts.png",
 )
-# what the section of a room reads: driver -> files in the driver's outputs
+# what the section of a room reads: driver, with a flag if need be -> what it writes
 SECTIONS = {
     "mixtures": {
         "train_gmm": (*MIXTURE, "map.png"),
@@ -41,9 +41,27 @@ SECTIONS = {
             "next_character.png",
         ),
     },
+    "headlines": {
+        "train_headlines": (
+            "summary.json",
+            "learning_curves.png",
+            "standing.png",
+            "correlation.png",
+            "few_texts.png",
+            "letters.png",
+            "first_characters.png",
+            "reach.png",
+            "leak.png",
+            "temperature.png",
+        ),
+        "train_headlines --why": ("why.json", "why.png"),
+    },
 }
 # an assignment's report, NAME.typ here, puts the sections of these rooms together
-REPORTS = {"generative_models": ("mixtures", "gpt")}
+REPORTS = {
+    "generative_models": ("mixtures", "gpt"),
+    "decoder_transformer": ("headlines",),
+}
 
 
 @dataclass(frozen=True)
@@ -87,8 +105,8 @@ def needed(report: str) -> dict[str, tuple[str, ...]]:
 
 
 def folder_of(driver: str) -> str:
-    """train_gmm.py writes into outputs/gmm."""
-    return driver.partition("_")[2]
+    """train_gmm.py writes into outputs/gmm, whatever its flags."""
+    return driver.split()[0].partition("_")[2]
 
 
 def first_missing(report: str, outputs: Path) -> str | None:
@@ -97,7 +115,9 @@ def first_missing(report: str, outputs: Path) -> str | None:
         for file in files:
             path = outputs / folder_of(driver) / file
             if not path.is_file():
-                return f"{path} is missing: run python {driver}.py"
+                name, *flags = driver.split()
+                command = " ".join([f"python {name}.py", *flags])
+                return f"{path} is missing: run {command}"
     return None
 
 
@@ -133,7 +153,7 @@ def copy_inputs(report: str, outputs: Path, root: Path) -> None:
     """Copy sources and outputs beneath root, since the compiler reads nothing else."""
     for driver, files in needed(report).items():
         copies = root / "outputs" / folder_of(driver)
-        copies.mkdir(parents=True)
+        copies.mkdir(parents=True, exist_ok=True)
         for file in files:
             shutil.copyfile(outputs / copies.name / file, copies / file)
     (root / "report").mkdir()

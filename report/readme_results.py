@@ -3,7 +3,8 @@
 python report/readme_results.py        # READMEs and docs/, in seconds
 
 The numbers go to docs/summary.json first; the parts of the READMEs between markers are
-made from that file alone, so that the two cannot differ.
+made from that file alone, so that the two cannot differ. An assignment that is not in
+the outputs keeps its numbers.
 """
 
 import io
@@ -27,7 +28,11 @@ FIGURES = {  # in docs/, from the outputs
     "map.png": "gmm/map.png",
     "boxes.png": "umm/annealed_map.png",
     "learning_curves.png": "gpt/learning_curves.png",
+    "headlines.png": "headlines/standing.png",
+    "headlines_curves.png": "headlines/learning_curves.png",
+    "why.png": "headlines/why.png",
 }
+FIRST = ("gmm", "umm", "gpt")  # the first assignment's runs
 WIDTH, COLORS = 1000, 128  # of the figures in docs/
 # README, the name in its markers, and what stands between them
 SECTIONS = (
@@ -35,23 +40,30 @@ SECTIONS = (
     ("mixtures/README.md", "results", sections.mixtures),
     ("gpt/README.md", "results", sections.gpt),
     ("gpt/README.md", "speed run", sections.speedrun),
+    ("headlines/README.md", "results", sections.headlines),
 )
 
 
 @dataclass(frozen=True)
 class Config:
-    outputs: str = option("outputs", "folder with the drivers' gmm, umm and gpt")
+    outputs: str = option(
+        "outputs", "folder with the drivers' gmm, umm, gpt and headlines"
+    )
     root: str = option(str(ROOT), "folder with the READMEs, docs/ and bench/results.md")
 
 
 def main(config: Config) -> None:
     outputs, root = Path(config.outputs), Path(config.root)
-    runs = {name: read(outputs, name) for name in ("gmm", "umm", "gpt")}
-    figures = {name: shrink(outputs / path) for name, path in FIGURES.items()}
-    bench = (root / "bench" / "results.md").read_text("utf-8")
-    summary = summarise(**runs) | {"speedrun": speedrun_times(bench)}
-    readmes = filled(root, summary)
     docs = root / "docs"
+    summary = numbers_of(outputs, docs / "summary.json")
+    bench = (root / "bench" / "results.md").read_text("utf-8")
+    summary["speedrun"] = speedrun_times(bench)
+    figures = {
+        name: shrink(outputs / path)
+        for name, path in FIGURES.items()
+        if not (docs / name).exists() or (outputs / path).parent.is_dir()
+    }
+    readmes = filled(root, summary)
     docs.mkdir(parents=True, exist_ok=True)
     for name, data in figures.items():
         write_atomic(docs / name, data)
@@ -60,6 +72,16 @@ def main(config: Config) -> None:
     for path, text in readmes.items():
         write_atomic(root / path, text.encode())
     print("wrote", *readmes, "docs/summary.json", *(f"docs/{name}" for name in figures))
+
+
+def numbers_of(outputs: Path, path: Path) -> dict[str, Any]:
+    """Return the headline numbers of all runs; those that path has, where none is."""
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if not found or any((outputs / name).is_dir() for name in FIRST):
+        found |= summarise(**{name: read(outputs, name) for name in FIRST})
+    if "headlines" not in found or (outputs / "headlines").is_dir():
+        found["headlines"] = summarise_headlines(read(outputs, "headlines"))
+    return found
 
 
 def read(outputs: Path, name: str) -> dict[str, Any]:
@@ -103,6 +125,21 @@ def summarise(
             for name, run in (("gmm", gmm), ("umm", umm), ("gpt", gpt))
         },
         "versions": gpt["versions"],
+    }
+
+
+def summarise_headlines(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("size", "n_parameters", "epochs", "best_epoch", "test", "mixture")
+    return {
+        "recipe": run["config"]["recipe"],
+        "seed": run["config"]["seed"],
+        "texts": run["texts"],
+        "models": [{name: m[name] for name in kept} for m in run["models"]],
+        "ngram": run["ngram"],
+        "verdicts": run["verdicts"],
+        "temperature": run["temperature"]["drawn"],
+        "seconds": run["seconds"],
+        "versions": run["versions"],
     }
 
 

@@ -8,7 +8,11 @@ Row = tuple[str, str, float, str]  # assignment, driver, seconds, result
 
 def overview(summary: dict[str, Any]) -> str:
     """Return the table of all assignments."""
-    rooms = {"mixtures": mixture_rows(summary), "gpt": gpt_rows(summary)}
+    rooms = {
+        "mixtures": mixture_rows(summary),
+        "gpt": gpt_rows(summary),
+        "headlines": headline_rows(summary["headlines"]),
+    }
     lines = [
         "| assignment | command | minutes | result | more |",
         "|---|---|--:|---|---|",
@@ -51,6 +55,53 @@ def gpt_rows(summary: dict[str, Any]) -> list[Row]:
         ("a small GPT that writes Shakespeare", "train_gpt", seconds, result),
         ("Tiny Shakespeare as fast as possible", "speedrun", ours["seconds"], fast),
     ]
+
+
+def headline_rows(run: dict[str, Any]) -> list[Row]:
+    best = min(run["models"], key=lambda m: m["test"]["nll"])
+    result = (
+        f"{best['test']['bits']:.3f} bits per character, test set, size {best['size']};"
+        f" counting {run['ngram']['bits']:.3f}, both {best['mixture']['bits']:.3f}"
+    )
+    what = "a decoder transformer in four sizes writes headlines"
+    return [(what, "train_headlines", run["seconds"], result)]
+
+
+def headlines(summary: dict[str, Any]) -> str:
+    """Return the four sizes' results, beside counting and mixed with it."""
+    run = summary["headlines"]
+    ngram, most = run["ngram"], max(m["size"] for m in run["models"])
+    lines = [
+        *(f"{note}.\n" for note in run["texts"]),
+        "| model | weights | best epoch | test NLL, nats a text | bits a character "
+        "| mixed with the n-gram |",
+        "|---|--:|---|--:|--:|--:|",
+        *(
+            f"| size {m['size']} | {m['n_parameters']:,} "
+            f"| {m['best_epoch']} of {m['epochs']} "
+            f"| {m['test']['nll']:.2f} ± {m['test']['error']:.1f} "
+            f"| {m['test']['bits']:.3f} | {m['mixture']['nll']:.2f} |"
+            for m in run["models"]
+        ),
+        f"| n-gram of {ngram['order'] + 1} | | | {ngram['nll']:.2f} "
+        f"± {ngram['error']:.1f} | {ngram['bits']:.3f} | |",
+        "",
+        *(f"- {line}" for line in run["verdicts"]),
+        "",
+        "| temperature | distinct texts | words that a training text has |",
+        "|---|--:|--:|",
+        *(
+            f"| {t['temperature']} | {t['distinct_texts']:,} of {t['n_texts']:,} "
+            f"| {t['real_words']:.1%} |"
+            for t in run["temperature"]
+        ),
+        "",
+        f"`train_headlines.py`, recipe {run['recipe']}, sizes 1 to {most}, one run of "
+        f"seed {run['seed']}; "
+        + ", ".join(f"{k} {v}" for k, v in run["versions"].items())
+        + f"; {run['seconds'] / 60:.1f} minutes.",
+    ]
+    return "\n".join(lines)
 
 
 def mixtures(summary: dict[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """Shared by all tests: a small data folder, drivers in and out of process."""
 
+import random
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +11,9 @@ import pytest
 import torch
 
 import train_gmm
+import train_headlines
+from headlines import why
+from headlines.recipes import SIZES, Size
 from machinery import cli, progress
 from tests.helpers import run_driver, write_places, write_texts
 
@@ -67,6 +72,48 @@ def finished_gpt(gpt_flags, tmp_path_factory):
     result = run_driver("train_gpt.py", *gpt_flags, cwd=cwd)
     assert result.returncode == 0, result.stderr
     return cwd / "outputs" / "gpt", result
+
+
+@pytest.fixture(scope="session")
+def headline_texts(tmp_path_factory) -> Path:
+    """A file of short texts, a line each."""
+    words = ["quill", "zebra", "vex", "jump", "fox", "dog", "lazy", "quick", "gym"]
+    draw = random.Random(0)
+    path = tmp_path_factory.mktemp("texts") / "lines.txt"
+    some = [" ".join(draw.choices(words, k=draw.randint(2, 8))) for _ in range(150)]
+    path.write_text("\n".join(some))
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_headlines():
+    """Within it, words stay as they are and the models are tiny."""
+
+    @contextmanager
+    def patched():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("headlines.cleaning.lemmatizer", lambda: lambda w, lang: w)
+            for number in SIZES:
+                patch.setitem(SIZES, number, Size(2, 2, 2, 6 + number))
+            patch.setattr(why, "STEPS", 5)
+            yield
+
+    return patched
+
+
+@pytest.fixture(scope="session")
+def finished_headlines(headline_texts, small_headlines, tmp_path_factory) -> Path:
+    """The folder of a whole run of two tiny sizes, and of the question why."""
+    folder = tmp_path_factory.mktemp("headlines")
+    options = {
+        "texts": str(headline_texts), "output_dir": str(folder), "sizes": "1,2",
+        "epochs": 3, "n_few": 40, "n_evaluated": 64,
+    }  # fmt: skip
+    with small_headlines():
+        for only_why in (True, False):
+            config = train_headlines.Config(**options, why=only_why)
+            train_headlines.main(config)
+    return folder
 
 
 @pytest.fixture

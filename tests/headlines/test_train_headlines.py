@@ -1,46 +1,26 @@
 """The driver from its command line: a whole small experiment, and what it refuses."""
 
 import json
-import random
 
 import pytest
 
 import generate
 import train_headlines
-from headlines import experiment, why
+from headlines import why
 from headlines.config import Config
-from headlines.recipes import SIZES, Size
 from machinery import checkpoint, cli
 from tests.helpers import assert_one_line, run_driver
 
-WORDS = ["quill", "zebra", "vex", "jump", "fox", "dog", "lazy", "quick", "gym"]
-FLAGS = {"sizes": "1", "epochs": 2, "n_few": 40, "n_evaluated": 64}
-
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny():
-    """Words stay as they are, and the first size is smaller."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headlines.cleaning.lemmatizer", lambda: lambda w, lang: w)
-        patch.setitem(SIZES, 1, Size(2, 2, 2, 8))
+def tiny(small_headlines):
+    with small_headlines():
         yield
 
 
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory):
-    draw = random.Random(0)
-    path = tmp_path_factory.mktemp("texts") / "lines.txt"
-    some = [" ".join(draw.choices(WORDS, k=draw.randint(2, 8))) for _ in range(150)]
-    path.write_text("\n".join(some))
-    return path
-
-
-@pytest.fixture(scope="module")
-def finished(texts, tmp_path_factory):
-    """The folder of a whole run of the smallest size."""
-    folder = tmp_path_factory.mktemp("headlines")
-    train_headlines.main(Config(texts=str(texts), output_dir=str(folder), **FLAGS))
-    return folder
+@pytest.fixture
+def finished(finished_headlines):
+    return finished_headlines
 
 
 def test_a_run_leaves_figures_numbers_texts_and_models(finished):
@@ -55,8 +35,8 @@ def test_a_run_leaves_figures_numbers_texts_and_models(finished):
 
 def test_the_summary_answers_in_plain_numbers(finished):
     found = json.loads((finished / "summary.json").read_text())
-    assert found["sizes"]["4"]["num_neurons"] == 220
-    assert found["best_size"] == 1
+    assert [m["size"] for m in found["models"]] == [1, 2]
+    assert found["best_size"] in (1, 2)
     assert found["few_texts"]["n_train"] == 40
     assert found["question_1"]["order"]["one_block_without_positions"] < 1e-4
     assert len(found["temperature"]["drawn"]) == 5
@@ -99,19 +79,11 @@ def test_the_models_are_plain_files_without_seconds(finished):
     assert "seconds" not in str(content["config"])
 
 
-def test_why_is_an_experiment_of_its_own(monkeypatch, tmp_path, texts):
-    monkeypatch.setattr(why, "SIZES", {n: Size(2, 2, 1, 4 * n) for n in (1, 4)})
-    monkeypatch.setattr(why, "STEPS", 5)
-    monkeypatch.setattr(
-        experiment, "train_all", lambda *_: pytest.fail("trained for nothing")
-    )
-    defaults = list(why.experiment.__defaults__)
-    monkeypatch.setattr(why.experiment, "__defaults__", (defaults[0], 5))
-    config = Config(texts=str(texts), output_dir=str(tmp_path), why=True)
-    train_headlines.main(config)
-    found = json.loads((tmp_path / "why.json").read_text())
+def test_why_is_an_experiment_of_its_own(finished):
+    found = json.loads((finished / "why.json").read_text())
     assert found["arms"].keys() == why.ARMS.keys()
-    assert (tmp_path / "why.png").exists()
+    assert len(found["sentences"]) == 3
+    assert (finished / "why.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the three drivers write, tiny, and the scripts of report/ as modules."""
+"""What the drivers write, tiny, and the scripts of report/ as modules."""
 
 import json
 import shutil
@@ -15,8 +15,8 @@ sys.path.append(str(ROOT / "report"))
 
 
 @pytest.fixture(scope="session")
-def finished(places, finished_gpt, tmp_path_factory) -> Path:
-    """The folder with gmm, umm and gpt; not to be changed."""
+def finished(places, finished_gpt, finished_headlines, tmp_path_factory) -> Path:
+    """The folder with gmm, umm, gpt and headlines; not to be changed."""
     outputs = tmp_path_factory.mktemp("outputs")
     for driver in (train_gmm, train_umm):
         folder = outputs / driver.__name__.removeprefix("train_")
@@ -26,6 +26,7 @@ def finished(places, finished_gpt, tmp_path_factory) -> Path:
             )
         )
     shutil.copytree(finished_gpt[0], outputs / "gpt")
+    shutil.copytree(finished_headlines, outputs / "headlines")
     return outputs
 
 

@@ -11,7 +11,7 @@ from pypdf import PdfReader
 import build
 from tests.helpers import ROOT, assert_one_line
 
-NAME = "generative_models"
+NAME, OTHER = "generative_models", "decoder_transformer"
 SOURCES = sorted(path.name for path in build.SOURCES.glob("*.typ"))
 
 
@@ -129,6 +129,26 @@ def test_the_numbers_are_the_runs_own(report, finished):
         assert f"{100 * j['real_words']:.1f} %" in text
 
 
+def test_the_report_on_headlines_has_its_runs_numbers(finished):
+    found = json.loads((finished / "headlines/summary.json").read_text())
+    path = finished / "other.pdf"
+    path.write_bytes(build.build(OTHER, finished))
+    text = text_of(PdfReader(path))
+    for model in found["models"]:
+        assert f"{model['test']['nll']:.2f}" in text
+        assert f"{model['n_parameters']:,}" in text
+    for line in found["verdicts"]:
+        assert line in text
+    assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
+
+
+def test_a_missing_answer_to_why_names_the_flag(run_here, outputs):
+    (outputs / "headlines" / "why.json").unlink()
+    status, _, err = run_here(build, OTHER, "--outputs", outputs)
+    assert status == 2
+    assert_one_line(err, "run python train_headlines.py --why")
+
+
 def test_a_changed_number_changes_the_text(outputs, change):
     def edit(summary):
         summary["runs"][0]["test_log_likelihood"] = -1.23454
@@ -209,6 +229,8 @@ def test_a_missing_output_names_the_driver_that_writes_it(
         (outputs / name / file).unlink()
     else:
         shutil.rmtree(outputs / name)
+    if not report:  # nor is there what any other report needs
+        shutil.rmtree(outputs / "headlines")
     status, out, err = run_here(build, *report, "--outputs", outputs)
     assert (status, out) == (2, "")
     assert_one_line(err, f"run python train_{name}.py", file or "summary.json")
@@ -233,9 +255,8 @@ def test_the_report_is_written_where_it_is_wanted(run_here, outputs, tmp_path):
 
 def test_by_default_it_goes_to_outputs_reports(run_here, outputs, tmp_path):
     assert run_here(build, "--outputs", outputs)[0] == 0
-    assert [p.name for p in (tmp_path / "outputs" / "reports").iterdir()] == [
-        f"{NAME}.pdf"
-    ]
+    written = {p.stem for p in (tmp_path / "outputs" / "reports").iterdir()}
+    assert written == build.REPORTS.keys()
 
 
 def test_an_unknown_report_is_one_line_with_the_known(run_here):
@@ -255,6 +276,7 @@ def test_without_a_name_every_report_whose_runs_are_there_is_written(
     assert out.splitlines() == [
         f"left out later: {missing}: run python compare_later.py",
         f"wrote {Path('outputs', 'reports', NAME)}.pdf",
+        f"wrote {Path('outputs', 'reports', OTHER)}.pdf",
     ]
     status, _, err = run_here(build, "later", "--outputs", outputs)
     assert status == 2
