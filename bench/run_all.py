@@ -21,6 +21,7 @@ PARTS = {
     "bench_gpt.py": "The GPT's epoch against the loop that courses hand out",
     "bench_generate.py": "Sampling with and without the key/value cache",
     "bench_speedrun.py": "The speed run against nanoGPT's CPU recipe",
+    "bench_headlines.py": "An epoch of headlines against the notebook's loop",
     "scaling.py": "Scaling",
 }
 FIGURES = {"bench_sklearn.py": "frontier.png", "scaling.py": "scaling.png"}
