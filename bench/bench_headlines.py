@@ -71,7 +71,8 @@ def fast_epoch(
     optimizer, scheduler = training.make_optimizer(model, recipe, steps)
     loss_function = training.loss_function(recipe)
     generator = torch.Generator().manual_seed(0)
-    for batch in islice(training.similar(tokens, recipe, generator), steps // share):
+    draw = training.make_batches(tokens, recipe, SIZE)
+    for batch in islice(draw(generator), steps // share):
         loss = loss_function(model, batch)
         optimizer.zero_grad()
         loss.backward()

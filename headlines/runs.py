@@ -167,7 +167,7 @@ def train(run: Run, progress: Progress) -> Iterator[int]:
     The run has the epoch's measurements, and the best weights, when it is yielded.
     """
     recipe, config = run.recipe, run.config
-    draw_batches = training.make_batches(run.train_tokens, recipe)
+    draw_batches = training.make_batches(run.train_tokens, recipe, run.size)
     seed = derive_seed([config.seed, run.size])
     epochs = fit(
         run.model,

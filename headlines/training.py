@@ -16,36 +16,36 @@ SPACE = Tokenizer().alphabet[" "]
 JITTER = 8  # characters by which the lengths within a batch may differ more
 
 
-def make_batches(tokens: Tensor, recipe: Recipe) -> Batches:
+def make_batches(tokens: Tensor, recipe: Recipe, size: int) -> Batches:
     """Return what draws an epoch's batches from lines (N, T)."""
     if isinstance(recipe, FastRecipe):
-        return lambda generator: similar(tokens, recipe, generator)
+        hidden = recipe.hidden[size - 1]
+        return lambda generator: similar(tokens, recipe.batch_size, hidden, generator)
     return shuffled(tokens, recipe.batch_size)
 
 
 def similar(
-    tokens: Tensor, recipe: FastRecipe, generator: torch.Generator
+    tokens: Tensor, batch_size: int, hidden: float, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Draw batches of lines of similar length, as they are and as the model sees them.
 
     Both are (B, longest + 2); every line comes once an epoch.
     """
     noise = torch.rand(len(tokens), generator=generator) * JITTER
-    batches = (lengths(tokens).cpu() + noise).argsort().split(recipe.batch_size)
+    batches = (lengths(tokens).cpu() + noise).argsort().split(batch_size)
     for i in torch.randperm(len(batches), generator=generator).tolist():
         lines = crop(tokens[batches[i]])
-        yield lines, hide(lines, recipe, generator)
+        yield lines, hide(lines, hidden, generator)
 
 
-def hide(lines: Tensor, recipe: FastRecipe, generator: torch.Generator) -> Tensor:
-    """Return lines (B, T) with some letters, and all letters of some words, as pads.
+def hide(lines: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Return lines (B, T) with a share of letters, and of whole words, as pads.
 
     The targets stay: a model that cannot rely on every letter leans on no single one.
     """
     draws = torch.rand(2, *lines.shape, generator=generator).to(lines.device)
     word = (lines == SPACE).cumsum(1)  # the number of each character's word
-    hidden = draws[0] < recipe.mask_characters
-    hidden |= draws[1].gather(1, word) < recipe.mask_words
+    hidden = (draws[0] < share) | (draws[1].gather(1, word) < share)
     return lines.masked_fill(hidden & (lines > PAD) & (lines < SPACE), PAD)
 
 

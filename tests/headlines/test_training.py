@@ -1,7 +1,5 @@
 """What the fast recipe shows the model, and the rates that it trains with."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -27,14 +25,14 @@ def generator(seed=0):
 
 
 def test_an_epoch_has_every_line_once_in_batches_of_similar_length(tokens):
-    batches = list(training.make_batches(tokens, RECIPE)(generator()))
+    batches = list(training.make_batches(tokens, RECIPE, 1)(generator()))
     assert len(batches) == 11
     seen = sorted(length for lines, _ in batches for length in lengths(lines).tolist())
     assert seen == sorted(lengths(tokens).tolist())
     spread = [int(lengths(lines).max() - lengths(lines).min()) for lines, _ in batches]
     assert sum(spread) / len(spread) < 12
-    again = list(training.make_batches(tokens, RECIPE)(generator()))
-    other = list(training.make_batches(tokens, RECIPE)(generator(1)))
+    again = list(training.make_batches(tokens, RECIPE, 1)(generator()))
+    other = list(training.make_batches(tokens, RECIPE, 1)(generator(1)))
     assert all(torch.equal(a, b) for (a, _), (b, _) in zip(batches, again, strict=True))
     assert any(
         a.shape != b.shape or not torch.equal(a, b)
@@ -44,28 +42,26 @@ def test_an_epoch_has_every_line_once_in_batches_of_similar_length(tokens):
 
 def test_hiding_takes_letters_alone_and_as_many_as_it_says(tokens):
     lines = tokens[:, :64].repeat(50, 1)
-    recipe = replace(RECIPE, mask_characters=0.3, mask_words=0.0)
-    hidden = training.hide(lines, recipe, generator())
+    hidden = training.hide(lines, 0.3, generator())
     changed = hidden != lines
     letters = (lines > 0) & (lines < 27)
     assert (hidden[changed] == 0).all()
     assert not changed[~letters].any()
-    assert changed[letters].float().mean() == pytest.approx(0.3, abs=0.02)
+    share = 1 - (1 - 0.3) ** 2  # by itself, or with its word
+    assert changed[letters].float().mean() == pytest.approx(share, abs=0.02)
 
 
-def test_a_hidden_word_is_hidden_whole(tokens):
-    lines = tokens[:, :64]
-    recipe = replace(RECIPE, mask_characters=0.0, mask_words=0.5)
-    hidden = training.hide(lines, recipe, generator())
+def test_the_letters_of_a_word_are_hidden_together_more_often_than_by_chance(tokens):
+    lines = tokens[:, :64].repeat(50, 1)
+    hidden = training.hide(lines, 0.3, generator())
     pairs = (lines[:, 1:-1] == 1) & (lines[:, 2:] == 2)  # the word ab
     a, b = hidden[:, 1:-1][pairs] == 0, hidden[:, 2:][pairs] == 0
-    assert torch.equal(a, b)
-    assert 0.3 < a.float().mean() < 0.7
+    both = 0.3 + 0.7 * 0.3**2
+    assert (a & b).float().mean() == pytest.approx(both, abs=0.02)
 
 
 def test_nothing_is_hidden_where_the_recipe_says_so(tokens):
-    recipe = replace(RECIPE, mask_characters=0.0, mask_words=0.0)
-    assert torch.equal(training.hide(tokens, recipe, generator()), tokens)
+    assert torch.equal(training.hide(tokens, 0.0, generator()), tokens)
 
 
 def test_the_rates_rise_and_fall_to_zero():
@@ -105,5 +101,6 @@ def test_the_exercises_loss_is_the_padded_one(tokens):
     model = build_model(TINY, RECIPES["exercise"]).eval()
     loss = training.loss_function(RECIPES["exercise"])
     assert loss(model, tokens) == model(tokens)
-    batch = next(iter(training.make_batches(tokens, RECIPES["exercise"])(generator())))
+    batches = training.make_batches(tokens, RECIPES["exercise"], 1)(generator())
+    batch = next(iter(batches))
     assert batch.shape == (32, 150)
