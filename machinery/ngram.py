@@ -151,10 +151,13 @@ class LineNgram:
     ) -> "LineNgram":
         """Count train; choose order and scale on validation."""
         found = {}
-        lines, held_out = _stream(train), _stream(validation)
+        start = np.asarray(train)[0, 0]
+        lines, held_out = (_stream(t, start, vocab_size) for t in (train, validation))
         orders = _number_grams(np.append(lines, held_out), vocab_size, max_order)
         for scale in SCALES:
-            probabilities = _line_probabilities(lines, held_out, orders, scale)
+            probabilities = _line_probabilities(
+                lines, held_out, orders, vocab_size, scale
+            )
             for order, p in enumerate(probabilities):
                 found[order, scale] = np.log(p).sum()
         return cls(lines, vocab_size, *max(found, key=found.get))
@@ -162,12 +165,15 @@ class LineNgram:
     def log_probs(self, tokens: np.ndarray) -> np.ndarray:
         """Return the log-probability of each target of lines (N, T): (N, T - 1).
 
-        Up to the pad that ends a line; zero after it.
+        Up to the pad that ends a line; zero after it. ValueError for tokens that are
+        no such lines.
         """
-        lines = _stream(tokens)
+        lines = _stream(tokens, self.train[0], self.vocab_size)
         both = np.append(self.train, lines)
         orders = _number_grams(both, self.vocab_size, self.order)
-        *_, p = _line_probabilities(self.train, lines, orders, self.scale)
+        *_, p = _line_probabilities(
+            self.train, lines, orders, self.vocab_size, self.scale
+        )
         found = np.zeros(np.shape(tokens))
         found[_in_line(tokens)] = np.log(p)
         return found[:, 1:]
@@ -179,12 +185,27 @@ def _in_line(tokens: np.ndarray) -> np.ndarray:
     return np.cumsum(tokens == 0, axis=1) - (tokens == 0) == 0
 
 
-def _stream(tokens: np.ndarray) -> np.ndarray:
-    return np.asarray(tokens)[_in_line(tokens)]
+def _stream(tokens: np.ndarray, start: int, vocab_size: int) -> np.ndarray:
+    """Return lines (N, T) one after the other, each up to its first pad."""
+    tokens = np.asarray(tokens)
+    if (
+        tokens.dtype.kind not in "iu"
+        or not 0 <= tokens.min() <= tokens.max() < vocab_size
+    ):
+        raise ValueError(f"lines must be integers from 0 to {vocab_size - 1}")
+    stream = tokens[_in_line(tokens)]
+    # where a line begins is known by its start alone
+    if (tokens[:, 0] != start).any() or np.count_nonzero(stream == start) > len(tokens):
+        raise ValueError(f"lines must begin with {start} and have it nowhere else")
+    return stream
 
 
 def _line_probabilities(
-    train: np.ndarray, lines: np.ndarray, orders: list[_Grams], scale: float
+    train: np.ndarray,
+    lines: np.ndarray,
+    orders: list[_Grams],
+    vocab_size: int,
+    scale: float,
 ) -> Iterator[np.ndarray]:
     """For each order, the probability of each token of lines after counting train.
 
@@ -201,7 +222,8 @@ def _line_probabilities(
         for n, g in enumerate(orders)
     ]
     counts[0][orders[0].at[0]] = 0  # the start is never predicted
-    shorter = np.full(len(lines), 1 / (len(counts[0]) - 1))
+    # every token but the start, met or not: what is asked for must not change a share
+    shorter = np.full(len(lines), 1 / (vocab_size - 1))
     for n, grams in enumerate(orders):
         seen = grams.at[begin - n : len(text) - n]
         deep = depth[begin:] >= n

@@ -5,6 +5,8 @@ from math import log
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from machinery.ngram import (
     SCALES,
@@ -239,15 +241,36 @@ def test_a_line_model_is_the_oracle(order, scale):
         assert (row[len(expected) :] == 0).all()
 
 
-def test_after_any_context_the_probabilities_sum_to_one():
-    model = LineNgram.fit(line_tokens(200, 0), line_tokens(50, 1), 6, max_order=4)
-    for context in ([START], [START, 1, 1], [START, 4, 4, 4, 4], [START, 2, 3]):
-        rows = np.zeros((5, len(context) + 2), np.int64)
-        rows[:, : len(context)] = context
-        rows[:, len(context)] = range(5)  # the end, and four characters
-        p = np.exp(model.log_probs(rows)[:, len(context) - 1])
-        assert p.sum() == pytest.approx(1)
-        assert (p > 0).all()
+MET = line_tokens(200, 0)  # less the character 3, which training never meets
+LEARNT = LineNgram.fit(np.where(MET == 3, 4, MET), line_tokens(50, 1), 6, max_order=4)
+
+
+@given(st.lists(st.integers(1, 4), max_size=8))
+def test_after_any_context_the_probabilities_sum_to_one(characters):
+    """Each token is asked for on its own: the end, and four characters."""
+    rows = [np.array([[START, *characters, token]]) for token in range(5)]
+    p = np.exp([LEARNT.log_probs(row)[0, -1] for row in rows])
+    assert p.sum() == pytest.approx(1)
+    assert (p > 0).all()
+
+
+def test_neither_other_lines_nor_what_follows_its_end_change_a_line():
+    line, ended = [START, 1, 2, 4, END, END], [START, 1, 2, 4, END, 2]
+    found = LEARNT.log_probs(np.array([line, ended, [START, 3, 3, 1, END, END]]))
+    alone = LEARNT.log_probs(np.array([line]))[0]
+    np.testing.assert_array_equal(found[:2], [alone, alone])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [[4, 2, 0], [START, START, 0], [START, 6, 0], [START, -1, 0], [START, 0.5, 0]],
+)
+def test_what_is_no_line_is_refused(line):
+    tokens = np.array([[START, 1, END], line])
+    with pytest.raises(ValueError, match="lines must"):
+        LEARNT.log_probs(tokens)
+    with pytest.raises(ValueError, match="lines must"):
+        LineNgram.fit(tokens, tokens[:1], 6, max_order=2)
 
 
 def test_no_context_reaches_into_the_line_before():
