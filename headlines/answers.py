@@ -51,7 +51,9 @@ def verdicts(found: dict, few: dict, heat: dict) -> list[str]:
         f"{best['n_train']:,} the same size ends at {nll['few']:.1f} instead of "
         f"{nll['all']:.1f} nats on validation.",
         f"At temperature 1 the next character has {entropy_at_one(heat):.2f} bits, "
-        f"{uniform_share:.0%} of a uniform one's: it is far from uniform.",
+        f"{uniform_share:.0%} of a uniform one's: "
+        + ("far from" if uniform_share < 0.7 else "not far from")
+        + " uniform.",
     ]
     return lines
 

@@ -8,13 +8,14 @@ import numpy as np
 from headlines import parts, sampling, slicing, temperature, texts
 from headlines.data import Corpus, Tokenizer
 from headlines.experiment import best_nll, best_run
-from headlines.likelihood import evaluate_padded, per_target
+from headlines.likelihood import evaluate_padded, lengths, per_target
 from headlines.recipes import SIZES, build_model
 from headlines.runs import Run, best_model
 from headlines.yardstick import Counted, measure_lines, mixture
 from machinery.tables import align
 from machinery.training import derive_seed
 
+SHORT = 30  # characters of what is looked at closely
 SHOWN = 64  # sampled texts, as many as the notebook shows
 AT_THE_END, FIRST, AT_TEMPERATURES = 1, 2, 3  # streams of random numbers
 
@@ -64,7 +65,7 @@ def standing(results: list[dict[str, Any]], counted: Counted, corpus: Corpus) ->
 
 
 def is_falling(values: list[float]) -> bool:
-    return all(b < a for a, b in pairwise(values))
+    return len(values) > 1 and all(b < a for a, b in pairwise(values))
 
 
 def describe_standing(found: dict) -> str:
@@ -142,13 +143,15 @@ def look_inside(run: Run) -> dict[str, Any]:
     drawn = texts.draw(model, n, 1.0, derive_seed([seed, FIRST]))
     first = sampling.first_characters(model, drawn, corpus.texts["train"])
     similarity = parts.letter_similarity(model)
-    line = next(t for t in corpus.tokens["validation"] if 20 <= (t > 0).sum() <= 45)
+    tokens = corpus.tokens["validation"]
+    line = tokens[(lengths(tokens) - SHORT).abs().argmin()]
+    n_shuffled = min(20, int(lengths(tokens).max()))
     shown = line[: int((line > 0).sum()) + 1].to(model.device)
     return {
         "neighbours": parts.neighbours(similarity),
         "vowels": parts.vowels_apart(similarity),
         "map": parts.letter_map(model),
-        "order": parts.effect_of_order(model, corpus.tokens["validation"], 20, seed),
+        "order": parts.effect_of_order(model, tokens, n_shuffled, seed),
         "first": first,
         "first_compared": sampling.compare(first, n),
         "reach": slicing.gradient_reach(model, shown),
@@ -157,11 +160,9 @@ def look_inside(run: Run) -> dict[str, Any]:
 
 
 def leak(run: Run, epochs: int = 2) -> slicing.Leak:
-    """Train the smallest size with and without the shift, on short lines."""
+    """Train the smallest size with and without the shift, on the lines' beginnings."""
     tokens = run.corpus.tokens
-    train, validation = (
-        tokens[s][(tokens[s] > 0).sum(1) <= 50] for s in ("train", "validation")
-    )
+    train, validation = (tokens[s][:, : SHORT + 1] for s in ("train", "validation"))
     return slicing.compare_slices(
         lambda: build_model(SIZES[1], run.recipe), train, validation, epochs,
         run.config.seed,

@@ -54,8 +54,8 @@ class FastRecipe(Recipe):
     muon_weight_decay: float = 0.1
     warm_up: float = 0.05  # share of the steps until the full rates
     embedding_std: float = 0.3
-    # share of the letters, and as much of the words, that training hides from the input:
-    # larger models remember their texts sooner
+    # share of the letters, and as much of the words, that training hides: larger models
+    # remember their texts sooner
     hidden: tuple[float, float, float, float] = (0.0, 0.04, 0.06, 0.06)
     bfloat16_above: int = 1_000_000  # weights from which half precision pays
 
