@@ -151,7 +151,8 @@ class DecoderTransformer(nn.Module):
     def sample(self, batch_size: int = 4, temperature: float = 1.0):
         """Draw texts from torch's global generator: numpy tokens (B, num_tokens).
 
-        A text that has ended goes on with pads. Temperature 0 takes the likeliest.
+        What follows a text's first pad is whatever the model gives, as in the notebook:
+        decode stops there. Temperature 0 takes the likeliest.
         """
         x = torch.full((batch_size, 1), self.num_token_vals - 1, device=self.device)
         for _ in range(self.num_tokens - 1):

@@ -7,6 +7,7 @@ changed.
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -51,7 +52,8 @@ def train_arm(
     matrix_lr is the widest matrices' share of the rate; warm_up the steps over which
     the rate grows.
     """
-    recipe = RECIPES["fast" if pre_norm else "exercise"]
+    # the fast recipe would change the dropout too
+    recipe = replace(RECIPES["exercise"], pre_norm=pre_norm)
     torch.manual_seed(seed)
     model = build_model(size, recipe)
     wide = widest(model)
