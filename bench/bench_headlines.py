@@ -64,13 +64,17 @@ def notebook_epoch(model: DecoderTransformer, tokens: torch.Tensor, share: int):
 
 
 def fast_epoch(
-    model: DecoderTransformer, tokens: torch.Tensor, share: int, recipe: FastRecipe
+    model: DecoderTransformer,
+    tokens: torch.Tensor,
+    share: int,
+    recipe: FastRecipe,
+    seed: int,
 ):
     """Yield after each step of some share of ours, its batches in random order."""
     steps = steps_per_epoch(len(tokens), recipe.batch_size)
     optimizer, scheduler = training.make_optimizer(model, recipe, steps)
     loss_function = training.loss_function(recipe)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     draw = training.make_batches(tokens, recipe, SIZE)
     for batch in islice(draw(generator), steps // share):
         loss = loss_function(model, batch)
@@ -98,13 +102,13 @@ def main() -> None:
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     ours = MultiHeadSelfAttention.forward
-    for _ in range(ROUNDS):
+    for seed in range(ROUNDS):
         for name, recipe in ways.items():
-            torch.manual_seed(0)
+            torch.manual_seed(seed)
             model = build_model(SIZES[SIZE], recipe or RECIPES["exercise"]).train()
             if recipe:
                 steps = steps_per_epoch(len(tokens), recipe.batch_size)
-                run = fast_epoch(model, tokens, SHARE, recipe)
+                run = fast_epoch(model, tokens, SHARE, recipe, seed)
             else:
                 steps = steps_per_epoch(len(tokens), 32)
                 run = notebook_epoch(model, tokens, SHARE)

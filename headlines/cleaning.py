@@ -15,7 +15,7 @@ import re
 from machinery.errors import BadInput
 
 # a word, with what joins its parts; then the endings that are tokens of their own
-TOKEN = re.compile(r"[^\W_](?:[\w.'’&/-]*[^\W_])?")
+TOKEN = re.compile(r"[^\W_]+(?:[.'’&/-][^\W_]+)*")
 ENDING = re.compile(r"(?:n['’]t|['’](?:s|m|d|ll|re|ve))(?![\w-])")
 
 CLOSED_CLASSES = """

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from headlines.config import Config
 from machinery.errors import BadInput
 from machinery.files import read_text
 from machinery.packages import data_file
+from machinery.tables import read_rows
 
 MAX_LENGTH = 149
 NUM_TOKENS = MAX_LENGTH + 1
@@ -37,7 +37,7 @@ class Tokenizer:
     pad 0, a to z 1 to 26, space 27, cls 28. max_length 0: that of the longest text.
     """
 
-    def __init__(self, max_length: int = 0) -> None:
+    def __init__(self, max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
         self.alphabet_letters = list("abcdefghijklmnopqrstuvwxyz")
         tokens = ["pad", *self.alphabet_letters, " ", "cls"]
@@ -117,13 +117,23 @@ def read_file(path: str, column: str | None) -> list[str]:
     if column is None:
         if kind in (".csv", ".jsonl"):
             raise BadInput(f"{path} needs --column, the name of its texts' column")
-        return text.splitlines()
+        return text.split("\n")
     if kind == ".jsonl":
         return [json_text(path, i, s, column) for i, s in lines_of(text)]
-    rows = csv.DictReader(io.StringIO(text))
-    if column not in (rows.fieldnames or ()):
-        raise BadInput(f"{path} has no column {column}; found {rows.fieldnames or []}")
-    return [row[column] or "" for row in rows]
+    return csv_texts(path, column)
+
+
+def csv_texts(path: str, column: str) -> list[str]:
+    header, *rows = read_rows(path) or [[]]
+    if column not in header:
+        raise BadInput(f"{path} has no column {column}; found {header}")
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise BadInput(
+                f"{path} line {line} has {len(row)} fields; "
+                f"the header has {len(header)}"
+            )
+    return [row[header.index(column)] for row in rows]
 
 
 def lines_of(text: str) -> Iterable[tuple[int, str]]:
@@ -134,8 +144,8 @@ def json_text(path: str, number: int, line: str, column: str) -> str:
     """Return the text of one line of a .jsonl file."""
     try:
         value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path} line {number} is not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path} line {number} is not JSON: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get(column), str):
         raise BadInput(f"{path} line {number} has no text in a column {column}")
     return value[column]
@@ -150,6 +160,7 @@ def from_hub() -> dict[str, list[str]]:
             "datasets is not installed; run: python -m pip install '.[hub]'"
         ) from None
     name, part, column = HUB
+    print(f"fetching {name}: this needs a network")
     loaded = load_dataset(name, part)
     return {split: list(loaded[split][column]) for split in SPLITS}
 

@@ -95,8 +95,8 @@ class DecoderTransformer(nn.Module):
 
     def __init__(
         self, num_tokens: int, num_token_vals: int, num_emb: int, num_neurons: int,
-        num_heads: int = 2, dropout_prob: float = 0.1, num_blocks: int = 10, *,
-        pre_norm: bool = False,
+        num_heads: int = 2, dropout_prob: float = 0.1, num_blocks: int = 10,
+        device: str | torch.device | None = None, *, pre_norm: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_tokens = num_tokens
@@ -113,6 +113,7 @@ class DecoderTransformer(nn.Module):
         self.logits = nn.Sequential(nn.Linear(num_emb, num_token_vals))
         self.dropout = nn.Dropout(dropout_prob)
         self.loss_fun = LossFun()
+        self.to(device)
 
     @property
     def device(self) -> torch.device:

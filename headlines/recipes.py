@@ -35,7 +35,6 @@ class Recipe:
     patience: int | None = 10  # epochs without a better one that are let pass
     skip_pads: bool = False  # the loss ends with the first pad; lines of like length
     adamw_lr: float = 1e-3
-    weight_decay: float = 0.01  # of AdamW
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,6 @@ class FastRecipe(Recipe):
     patience: int | None = None
     skip_pads: bool = True
     adamw_lr: float = 1e-2
-    weight_decay: float = 0.0
     muon_lr: float = 0.02
     muon_weight_decay: float = 0.1
     warm_up: float = 0.05  # share of the steps until the full rates

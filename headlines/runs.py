@@ -197,7 +197,7 @@ def record(run: Run, train_loss: float) -> None:
     run.rows.append(row)
     # what the notebook stops by is its own number, with all the pads
     by = "validation_nll" if run.recipe.skip_pads else "validation_padded_nll"
-    if min(row[by] for row in run.rows) == row[by]:
+    if all(row[by] < before[by] for before in run.rows[:-1]):
         run.best_epoch = run.epoch
         weights = run.model.state_dict()
         run.best = {name: p.detach().cpu().clone() for name, p in weights.items()}

@@ -9,18 +9,30 @@ from torch.nn import functional as F
 from headlines.data import Tokenizer
 from headlines.model import PAD, DecoderTransformer, TransformerBlock
 
+CHUNK = 256  # texts that are drawn at once
 Cache = list[list[Tensor]]  # keys and values (B, H, T, D) of each block
 
 
-@torch.no_grad()
 def draw(model: DecoderTransformer, n: int, temperature: float, seed: int) -> list[str]:
     """Draw n texts, each up to its first pad; temperature 0 takes the likeliest.
 
     The distribution is that of model.sample, but a step reads one token, and the texts
     that have ended are left out.
     """
-    model.eval()
     generator = torch.Generator().manual_seed(seed)
+    return [
+        text
+        for begin in range(0, n, CHUNK)
+        for text in draw_chunk(model, min(CHUNK, n - begin), temperature, generator)
+    ]
+
+
+@torch.no_grad()
+def draw_chunk(
+    model: DecoderTransformer, n: int, temperature: float, generator: torch.Generator
+) -> list[str]:
+    """Draw n texts at once; what is kept of each position grows with n."""
+    model.eval()
     tokens = torch.full((n, model.num_tokens), PAD)
     tokens[:, 0] = model.num_token_vals - 1
     open_texts = torch.arange(n)

@@ -136,6 +136,7 @@ def summarise_headlines(run: dict[str, Any]) -> dict[str, Any]:
         "texts": run["texts"],
         "models": [{name: m[name] for name in kept} for m in run["models"]],
         "ngram": run["ngram"],
+        "best_size": run["best_size"],
         "verdicts": run["verdicts"],
         "temperature": run["temperature"]["drawn"],
         "seconds": run["seconds"],

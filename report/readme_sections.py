@@ -58,7 +58,7 @@ def gpt_rows(summary: dict[str, Any]) -> list[Row]:
 
 
 def headline_rows(run: dict[str, Any]) -> list[Row]:
-    best = min(run["models"], key=lambda m: m["test"]["nll"])
+    best = next(m for m in run["models"] if m["size"] == run["best_size"])
     result = (
         f"{best['test']['bits']:.3f} bits per character, test set, size {best['size']};"
         f" counting {run['ngram']['bits']:.3f}, both {best['mixture']['bits']:.3f}"

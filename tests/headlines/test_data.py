@@ -49,7 +49,7 @@ def test_the_table_is_the_notebooks():
     assert tokenizer.encode(["éíáóæä"[:4]]).tolist() == [[28, 5, 5, 1, 15]]
     assert tokenizer.encode(["æä"]).tolist() == [[28, 1, 1, 0, 0]]
     assert tokenizer.decoded_alphabet[27] == " "
-    assert Tokenizer().encode(["ab", "abc"]).shape == (2, 4)  # the longest text
+    assert Tokenizer(0).encode(["ab", "abc"]).shape == (2, 4)  # the longest text
 
 
 def test_a_text_of_full_length_has_no_pad_and_a_longer_one_is_cut():
@@ -75,6 +75,7 @@ def test_a_letter_outside_the_table_is_named():
         ("", ""),
         ("children's feet", "child foot"),
         ("so-bad-it's-good film", "film"),
+        ("oil--war fell...again", "oil war fell"),
     ],
 )
 def test_cleaning_is_near_to_the_notebooks(text, cleaned):
@@ -182,6 +183,8 @@ def test_files_of_three_kinds_give_the_same_texts(tmp_path):
         ("a.txt", b"a\0b", None, "NUL at byte 1"),
         ("a.csv", "id,title\n", None, "a.csv needs --column"),
         ("a.csv", "id,title\n", "name", r"no column name; found \['id', 'title'\]"),
+        ("a.csv", "id,t\n1,a\n2\n", "t", "line 3 has 1 fields; the header has 2"),
+        ("a.jsonl", "[" * 100_000, "t", "line 1 is not JSON"),
         ("a.jsonl", '{"x": 1}\n', "t", "line 1 has no text in a column t"),
         ("a.jsonl", '{"t": "a"}\nno\n', "t", "line 2 is not JSON"),
     ],
