@@ -44,7 +44,7 @@ class FastRecipe(Recipe):
     pre_norm: bool = True
     dropout: float = 0.0
     batch_size: int = 16
-    max_epochs: tuple[int, int, int, int] = (20, 12, 4, 3)
+    max_epochs: tuple[int, int, int, int] = (10, 6, 4, 3)
     patience: int | None = None
     skip_pads: bool = True
     adamw_lr: float = 1e-2
