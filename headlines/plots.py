@@ -207,5 +207,6 @@ def why(arms: dict[str, list[float]], unigram: float, steps: Sequence[dict]) -> 
         xscale="log", yscale="log", xlabel="inputs of the widest matrix",
         ylabel="change of the MLP's output\n(share of what it is added to)",
     )  # fmt: skip
+    right.margins(y=0.12)
     right.set_title("Adam's first step", size=11)
     return figure
