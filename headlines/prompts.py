@@ -29,7 +29,7 @@ class LineVocabulary:
     end = PAD
 
     def __init__(self) -> None:
-        self.tokenizer = Tokenizer()
+        self.tokenizer = Tokenizer(0)  # a prompt has no pads
 
     def encode_prompt(self, prompt: str) -> list[int]:
         """Return cls and the prompt's tokens; BadInput for one that is no line."""

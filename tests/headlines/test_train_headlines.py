@@ -8,6 +8,7 @@ import generate
 import train_headlines
 from headlines import why
 from headlines.config import Config
+from headlines.prompts import LineVocabulary
 from machinery import checkpoint, cli
 from tests.helpers import assert_one_line, run_driver
 
@@ -60,6 +61,9 @@ def test_generate_continues_a_prompt_to_the_end_of_the_text(finished, capsys):
     drawn = [line for line in lines if not line.startswith("---")]
     assert len(drawn) == 3
     assert all(line.startswith("quick ") and len(line) <= 149 for line in drawn)
+    assert any(len(line) > len("quick ") for line in drawn)
+    assert LineVocabulary().encode_prompt("aZ") == [28, 1, 26]
+    assert LineVocabulary().encode_prompt("") == [28]
 
 
 @pytest.mark.parametrize(
