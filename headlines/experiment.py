@@ -11,8 +11,6 @@ from headlines.runs import Run
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
 
-FEW = "few_texts"
-
 
 def train_all(
     config: Config, corpus: Corpus, device: torch.device, folder: Path
@@ -22,36 +20,34 @@ def train_all(
     Each has a folder of its own, where everything so far is after every epoch; with
     config.resume it goes on from there. Return the runs by size, and the last one.
     """
-    trained: dict[int, Run] = {}
     with Progress(0, unit="") as progress:
-        planned = [
-            runs.start(f"size_{size}", size, config, corpus, device)
+        trained = {
+            size: runs.start(f"size_{size}", size, config, corpus, device)
             for size in config.chosen_sizes()
-        ]
-        few = run_on_few(planned[-1], device)
-        left = [*planned, few]
+        }
         if config.resume:
-            left = [
-                runs.resume(run, folder / run.name / "checkpoint.pt") for run in left
-            ]
-        progress.expect(sum(map(cost_left, left)))
-        for run in planned:
+            for run in trained.values():
+                runs.resume(run, folder / run.name / "checkpoint.pt")
+        # which is best is not known yet: at most the largest
+        on_few = cost_left(run_on_few(trained[max(trained)], device))
+        progress.expect(sum(map(cost_left, trained.values())) + on_few)
+        for run in trained.values():
             train(run, folder / run.name, progress)
-            trained[run.size] = run
-        best = best_run(trained)
-        if best.size != few.size:
-            few = run_on_few(best, device)
-            if config.resume:
-                few = runs.resume(few, folder / few.name / "checkpoint.pt")
-            progress.expect(progress.bar.n + cost_left(few))
+        few = run_on_few(best_run(trained), device)
+        if config.resume:
+            runs.resume(few, folder / few.name / "checkpoint.pt")
+        progress.expect(progress.bar.n + cost_left(few))
         train(few, folder / few.name, progress)
     return trained, few
 
 
 def run_on_few(run: Run, device: torch.device) -> Run:
-    """Return a run of the same size that is to see only some of the texts."""
-    config = run.config
-    return runs.start(FEW, run.size, config, run.corpus, device, config.n_few)
+    """Return a run of the same size that is to see only some of the texts.
+
+    Its folder has the size in its name: the best one may be another next time.
+    """
+    config, name = run.config, f"few_texts_size_{run.size}"
+    return runs.start(name, run.size, config, run.corpus, device, config.n_few)
 
 
 def cost_left(run: Run) -> int:

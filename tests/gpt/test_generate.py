@@ -215,7 +215,9 @@ def test_a_mixture_s_model_is_one_line(run_here, tmp_path):
     path.write_bytes(checkpoint.dump("gmm", state, {"n_components": 3}, scale))
     status, out, err = run_here(generate, "--checkpoint", path)
     assert (status, out) == (2, "")
-    assert_one_line(err, f"{path} holds a gmm, not a text model (gpt or fast_gpt or headlines)")
+    assert_one_line(
+        err, f"{path} holds a gmm, not a text model (gpt or fast_gpt or headlines)"
+    )
 
 
 # the speed run's model

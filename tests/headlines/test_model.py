@@ -121,7 +121,10 @@ def test_a_state_dict_of_the_notebooks_layout_loads():
     layout |= {"logits.0.weight": (29, D), "logits.0.bias": (29,)}
     weights = {name: torch.randn(shape) for name, shape in layout.items()}
     for recipe in RECIPES.values():
-        build_model(SIZES[1], recipe).load_state_dict(weights)
+        model = build_model(SIZES[1], recipe)
+        model.load_state_dict(weights)
+        found = model.state_dict()
+        assert all(torch.equal(found[name], p) for name, p in weights.items())
 
 
 @pytest.mark.parametrize("pre_norm", [False, True])

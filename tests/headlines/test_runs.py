@@ -174,6 +174,23 @@ def test_all_sizes_are_trained_and_the_best_on_few_texts(tmp_path, corpus):
     assert_equal(few_again.model.state_dict(), few.model.state_dict())
 
 
+def test_a_finished_experiment_resumes_whichever_size_was_best(
+    monkeypatch, tmp_path, corpus
+):
+    settings = config(sizes="1,2", epochs=1)
+    for best in (1, 2):  # in one folder: the second time the other size is the best
+        folder = tmp_path / "one"
+        monkeypatch.setattr(experiment, "best_nll", lambda run, b=best: run.size != b)
+        _, few = experiment.train_all(
+            replace(settings, resume=True), corpus, CPU, folder
+        )
+        again = experiment.train_all(
+            replace(settings, resume=True), corpus, CPU, folder
+        )
+        assert (few.size, again[1].size, again[1].epoch) == (best, best, 1)
+        assert_equal(again[1].model.state_dict(), few.model.state_dict())
+
+
 def test_an_interrupted_experiment_goes_on_where_it_stopped(
     monkeypatch, tmp_path, corpus
 ):

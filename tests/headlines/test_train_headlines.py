@@ -31,7 +31,8 @@ def test_a_run_leaves_figures_numbers_texts_and_models(finished):
         "first_characters", "reach", "leak", "temperature",
     }  # fmt: skip
     assert {f"{name}.png" for name in figures} <= names
-    assert {"summary.json", "samples.md", "size_1", "few_texts"} <= names
+    assert {"summary.json", "samples.md", "size_1", "size_2"} <= names
+    assert any(name.startswith("few_texts_size_") for name in names)
 
 
 def test_the_summary_answers_in_plain_numbers(finished):
