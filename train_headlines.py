@@ -16,12 +16,14 @@ from headlines.parts import LETTERS, VOWELS
 from headlines.runs import Run
 from headlines.yardstick import Counted
 from machinery import cli
+from machinery.process import keep_memory
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
 
 
 def main(config: Config) -> None:
     device = cli.begin(config)
+    keep_memory()  # the wide MLPs ask for tens of megabytes at every step
     corpus = load_corpus(config)
     print(*corpus.notes, sep="\n")
     with RunFolder(config.output_dir) as folder:

@@ -108,10 +108,12 @@ def evaluate_padded(model: DecoderTransformer, tokens: Tensor) -> dict[str, floa
 
 
 def training_loss(model: DecoderTransformer, lines: Tensor, inputs: Tensor) -> Tensor:
-    """Return the mean NLL in nats of the targets of lines (B, T) that count: ().
+    """Return the mean over lines (B, T) of the NLL of a line's targets in nats: ().
 
-    inputs (B, T) are the lines as the model is shown them.
+    Those are the targets that count; every one weighs the same, in whatever batch its
+    line comes. inputs (B, T) are the lines as the model is shown them.
     """
     log_probs = model.transformer_forward(inputs)[:, :-1]
     valid = counted(lines)
-    return F.nll_loss(log_probs[valid], lines[:, 1:][valid])
+    total = F.nll_loss(log_probs[valid], lines[:, 1:][valid], reduction="sum")
+    return total / len(lines)

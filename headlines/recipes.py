@@ -55,7 +55,7 @@ class FastRecipe(Recipe):
     # share of the letters, and as much of the words, that training hides: larger models
     # remember their texts sooner
     hidden: tuple[float, float, float, float] = (0.0, 0.04, 0.06, 0.06)
-    bfloat16_above: int = 1_000_000  # weights from which half precision pays
+    bfloat16_above: int = 500_000  # weights from which half precision pays
 
 
 RECIPES: dict[str, Recipe] = {"exercise": Recipe(), "fast": FastRecipe()}

@@ -10,14 +10,14 @@ from headlines.data import Tokenizer
 from headlines.model import PAD, DecoderTransformer, TransformerBlock
 
 CHUNK = 256  # texts that are drawn at once
-Cache = list[list[Tensor]]  # keys and values (B, H, T, D) of each block
+Cache = list[Tensor]  # of each block: keys and values (2, B, H, T, D)
 
 
 def draw(model: DecoderTransformer, n: int, temperature: float, seed: int) -> list[str]:
     """Draw n texts, each up to its first pad; temperature 0 takes the likeliest.
 
-    The distribution is that of model.sample, but a step reads one token, and the texts
-    that have ended are left out.
+    The distribution is that of model.sample, but a step reads one token, and texts that
+    have ended are left out once they are the most.
     """
     generator = torch.Generator().manual_seed(seed)
     return [
@@ -31,23 +31,31 @@ def draw(model: DecoderTransformer, n: int, temperature: float, seed: int) -> li
 def draw_chunk(
     model: DecoderTransformer, n: int, temperature: float, generator: torch.Generator
 ) -> list[str]:
-    """Draw n texts at once; what is kept of each position grows with n."""
+    """Draw n texts at once; the cache grows with n."""
     model.eval()
     tokens = torch.full((n, model.num_tokens), PAD)
     tokens[:, 0] = model.num_token_vals - 1
-    open_texts = torch.arange(n)
-    cache: Cache = [[] for _ in model.transformer_blocks]
+    texts, going_on = torch.arange(n), torch.ones(n, dtype=torch.bool)
+    cache = empty_cache(model, n)
     for t in range(model.num_tokens - 1):
-        logits = step(model, tokens[open_texts, t].to(model.device), t, cache).cpu()
-        token = choose(logits, temperature, generator)
-        tokens[open_texts, t + 1] = token
+        logits = step(model, tokens[texts, t].to(model.device), t, cache).cpu()
+        token = choose(logits, temperature, generator).where(going_on, PAD)
+        tokens[texts, t + 1] = token
         going_on = token != PAD
         if not going_on.any():
             break
-        open_texts = open_texts[going_on]
-        keep = going_on.to(model.device)
-        cache = [[part[keep] for part in block] for block in cache]
+        if 2 * going_on.sum() < len(texts):
+            keep = going_on.to(model.device)
+            cache = [block[:, keep] for block in cache]
+            texts, going_on = texts[going_on], going_on[going_on]
     return Tokenizer().decode(tokens.numpy())
+
+
+def empty_cache(model: DecoderTransformer, n: int) -> Cache:
+    """Return room for the keys and values of n texts."""
+    heads = [block.msha.H for block in model.transformer_blocks]
+    T, D = model.num_tokens, model.num_emb
+    return [torch.empty(2, n, H, T, D, device=model.device) for H in heads]
 
 
 def choose(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
@@ -63,36 +71,32 @@ def step(model: DecoderTransformer, token: Tensor, t: int, cache: Cache) -> Tens
     """Return the logits (B, V) after one more token (B,) at position t."""
     h = model.embedding(token) + model.positional_embedding.weight[t]  # (B, D)
     for block, kept in zip(model.transformer_blocks, cache, strict=True):
-        h = block_step(block, h[:, None], kept)[:, 0]
+        h = block_step(block, h[:, None], t, kept)[:, 0]
     if model.pre_norm:
         h = F.layer_norm(h, (model.num_emb,))
     return model.logits(h)
 
 
-def block_step(block: TransformerBlock, x: Tensor, kept: list[Tensor]) -> Tensor:
-    """Map one position x (B, 1, D) as the block does after those that are kept."""
+def block_step(block: TransformerBlock, x: Tensor, t: int, kept: Tensor) -> Tensor:
+    """Map x (B, 1, D) at position t as the block does after those that are kept."""
     normed = block.layer_norm1(x) if block.pre_norm else x
-    attended = x + attend(block.msha, normed, kept)
+    attended = x + attend(block.msha, normed, t, kept)
     if block.pre_norm:
         return attended + block.mlp(block.layer_norm2(attended))
     attended = block.layer_norm1(attended)
     return block.layer_norm2(attended + block.mlp(attended))
 
 
-def attend(attention, x: Tensor, kept: list[Tensor]) -> Tensor:
-    """Attend from x (B, 1, D) to all that is kept and to itself, which is kept too."""
+def attend(attention, x: Tensor, t: int, kept: Tensor) -> Tensor:
+    """Attend from x (B, 1, D) to what is kept of t positions, and keep x as well."""
     B, _, D = x.shape
-    k, q, v = (
-        w(x).view(B, 1, attention.H, D).transpose(1, 2)  # (B, H, 1, D)
-        for w in (attention.w_k, attention.w_q, attention.w_v)
+    q, kept[0, :, :, t], kept[1, :, :, t] = (
+        w(x).view(B, attention.H, D)
+        for w in (attention.w_q, attention.w_k, attention.w_v)
     )
-    kept[:] = (
-        [torch.cat(pair, 2) for pair in zip(kept, (k, v), strict=True)]
-        if kept
-        else [k, v]
-    )
-    heads = F.scaled_dot_product_attention(q, *kept)
-    return attention.w_c(heads.transpose(1, 2).reshape(B, 1, attention.H * D))
+    k, v = kept[:, :, :, : t + 1]
+    heads = F.scaled_dot_product_attention(q[:, :, None], k, v)  # (B, H, 1, D)
+    return attention.w_c(heads.reshape(B, 1, attention.H * D))
 
 
 def measure(texts: Sequence[str], known: Iterable[str]) -> dict[str, float]:

@@ -24,7 +24,7 @@ def model(request):
 
 def test_a_step_with_the_cache_is_a_step_without(model):
     tokens = torch.randint(0, 29, (3, 6))
-    cache = [[] for _ in model.transformer_blocks]
+    cache = texts.empty_cache(model, 3)
     whole = model.transformer_forward(tokens)
     for t in range(6):
         logits = texts.step(model, tokens[:, t], t, cache)
