@@ -100,7 +100,7 @@ def make_optimizer(
 
 
 def initialize(model: DecoderTransformer, recipe: Recipe) -> None:
-    """Start the fast recipe's weights: small outputs of the blocks, even embeddings."""
+    """Start the fast recipe's weights: small outputs of the blocks and positions."""
     if not isinstance(recipe, FastRecipe):
         return
     scale = (2 * model.num_blocks) ** -0.5
@@ -108,5 +108,5 @@ def initialize(model: DecoderTransformer, recipe: Recipe) -> None:
         for block in model.transformer_blocks:
             block.msha.w_c.weight.mul_(scale)
             block.mlp[2].weight.mul_(scale)
-        for embedding in (model.embedding, model.positional_embedding):
-            embedding.weight.normal_(std=recipe.embedding_std)
+        model.embedding.weight.normal_(std=recipe.embedding_std)
+        model.positional_embedding.weight.normal_(std=recipe.position_std)
