@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 READY_ALL := $(VENV)/ready-all
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FIRST := gmm umm gpt
-ALL := $(FIRST) headlines
+ALL := $(FIRST) headlines sentiment
 PARTS ?= $(ALL)
 
 .PHONY: test test-all reproduce reproduce-all report bench style format clean
@@ -33,6 +33,10 @@ reproduce-all: $(READY_ALL) $(PARTS:%=reproduce-%) report
 
 $(FIRST:%=reproduce-%): reproduce-%: $(READY)
 	$(BIN)/python train_$*.py
+
+reproduce-sentiment: $(READY_ALL)
+	$(BIN)/python train_sentiment.py
+	$(BIN)/python train_sentiment.py --costs
 
 reproduce-headlines: $(READY_ALL)
 	$(BIN)/python train_headlines.py

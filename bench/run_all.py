@@ -22,6 +22,7 @@ PARTS = {
     "bench_generate.py": "Sampling with and without the key/value cache",
     "bench_speedrun.py": "The speed run against nanoGPT's CPU recipe",
     "bench_headlines.py": "An epoch of headlines against the notebook's loop",
+    "bench_sentiment.py": "The assignment's classifier, written out and with kernels",
     "scaling.py": "Scaling",
 }
 FIGURES = {"bench_sklearn.py": "frontier.png", "scaling.py": "scaling.png"}

@@ -56,11 +56,22 @@ SECTIONS = {
         ),
         "train_headlines --why": ("why.json", "why.png"),
     },
+    "sentiment": {
+        "train_sentiment": (
+            "summary.json",
+            "losses.png",
+            "accuracy.png",
+            "attention.png",
+            "trust.png",
+        ),
+        "train_sentiment --costs": ("costs.json", "costs.png"),
+    },
 }
 # an assignment's report, NAME.typ here, puts the sections of these rooms together
 REPORTS = {
     "generative_models": ("mixtures", "gpt"),
     "decoder_transformer": ("headlines",),
+    "sentiment_analysis": ("sentiment",),
 }
 
 

@@ -31,6 +31,9 @@ FIGURES = {  # in docs/, from the outputs
     "headlines.png": "headlines/standing.png",
     "headlines_curves.png": "headlines/learning_curves.png",
     "why.png": "headlines/why.png",
+    "sentiment.png": "sentiment/accuracy.png",
+    "sentiment_attention.png": "sentiment/attention.png",
+    "sentiment_costs.png": "sentiment/costs.png",
 }
 FIRST = ("gmm", "umm", "gpt")  # the first assignment's runs
 WIDTH, COLORS = 1000, 128  # of the figures in docs/
@@ -41,13 +44,14 @@ SECTIONS = (
     ("gpt/README.md", "results", sections.gpt),
     ("gpt/README.md", "speed run", sections.speedrun),
     ("headlines/README.md", "results", sections.headlines),
+    ("sentiment/README.md", "results", sections.sentiment),
 )
 
 
 @dataclass(frozen=True)
 class Config:
     outputs: str = option(
-        "outputs", "folder with the drivers' gmm, umm, gpt and headlines"
+        "outputs", "folder with the drivers' gmm, umm, gpt, headlines and sentiment"
     )
     root: str = option(str(ROOT), "folder with the READMEs, docs/ and bench/results.md")
 
@@ -81,6 +85,8 @@ def numbers_of(outputs: Path, path: Path) -> dict[str, Any]:
         found |= summarise(**{name: read(outputs, name) for name in FIRST})
     if "headlines" not in found or (outputs / "headlines").is_dir():
         found["headlines"] = summarise_headlines(read(outputs, "headlines"))
+    if "sentiment" not in found or (outputs / "sentiment").is_dir():
+        found["sentiment"] = summarise_sentiment(read(outputs, "sentiment"))
     return found
 
 
@@ -142,6 +148,11 @@ def summarise_headlines(run: dict[str, Any]) -> dict[str, Any]:
         "seconds": run["seconds"],
         "versions": run["versions"],
     }
+
+
+def summarise_sentiment(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("notes", "tables", "sentences", "seconds", "versions")
+    return {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
 
 
 def starts(run: dict[str, Any]) -> dict[str, Any]:

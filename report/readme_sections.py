@@ -12,6 +12,7 @@ def overview(summary: dict[str, Any]) -> str:
         "mixtures": mixture_rows(summary),
         "gpt": gpt_rows(summary),
         "headlines": headline_rows(summary["headlines"]),
+        "sentiment": sentiment_rows(summary["sentiment"]),
     }
     lines = [
         "| assignment | command | minutes | result | more |",
@@ -102,6 +103,55 @@ def headlines(summary: dict[str, Any]) -> str:
         + f"; {run['seconds'] / 60:.1f} minutes.",
     ]
     return "\n".join(lines)
+
+
+def sentiment_rows(run: dict[str, Any]) -> list[Row]:
+    best = [
+        max(part["rows"], key=lambda r: r["mean"]) for part in run["tables"].values()
+    ]
+    first, last = best[0], best[-1]
+    result = (
+        f"{first['mean']:.1%} of the test reviews; films kept apart {last['mean']:.1%}"
+    )
+    what = "self-attention and layer norm by hand judge movie reviews"
+    return [(what, "train_sentiment", run["seconds"], result)]
+
+
+def sentiment(summary: dict[str, Any]) -> str:
+    """Return the table of both splits, and what attention is worth."""
+    run = summary["sentiment"]
+    tables = run["tables"]
+    names = list(dict.fromkeys(r["name"] for t in tables.values() for r in t["rows"]))
+    titles = {"random": "random split", "films": "films kept apart"}
+    lines = [
+        *(f"{note}.\n" for note in run["notes"]),
+        "| test accuracy | " + " | ".join(titles[name] for name in tables) + " |",
+        "|---|" + "--:|" * len(tables),
+    ]
+    for name in names:
+        cells = []
+        for part in tables.values():
+            row = next((r for r in part["rows"] if r["name"] == name), None)
+            several = row is not None and len(row["accuracies"]) > 1
+            spread = f" ± {100 * row['spread']:.2f}" if several else ""
+            cells.append(f"{row['mean']:.2%}{spread}" if row else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        *(f"- {line}" for line in run["sentences"]),
+        "",
+        f"`train_sentiment.py`, {of_seeds(run)}, seed {run['seed']}; "
+        + ", ".join(f"{k} {v}" for k, v in run["versions"].items())
+        + f"; {run['seconds'] / 60:.1f} minutes.",
+    ]
+    return "\n".join(lines)
+
+
+def of_seeds(run: dict[str, Any]) -> str:
+    n = max(len(row["accuracies"]) for row in run["tables"]["random"]["rows"])
+    if n == 1:
+        return "one training of each kind (`--n-seeds 1`)"
+    return f"means of {n} trainings with their standard deviation"
 
 
 def mixtures(summary: dict[str, Any]) -> str:

@@ -4,17 +4,21 @@ import random
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 
 import train_gmm
 import train_headlines
+import train_sentiment
 from headlines import why
 from headlines.recipes import SIZES, Size
 from machinery import cli, progress
+from sentiment import recipes
 from tests.helpers import run_driver, write_places, write_texts
 
 torch.set_num_threads(1)
@@ -113,6 +117,69 @@ def finished_headlines(headline_texts, small_headlines, tmp_path_factory) -> Pat
         for only_why in (True, False):
             config = train_headlines.Config(**options, why=only_why)
             train_headlines.main(config)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviews_folder(tmp_path_factory) -> Path:
+    """A folder like aclImdb: one word of a review tells praise from blame."""
+    folder, draw = tmp_path_factory.mktemp("aclImdb"), random.Random(0)
+    filler = ["the", "a", "film", "is", "was", "plot", "actor", "scene", "tonight"]
+    told = {"pos": ["superb", "lovely"], "neg": ["awful", "boring"]}
+    for half, n in (("train", 150), ("test", 30)):
+        for name, words in told.items():
+            (folder / half / name).mkdir(parents=True)
+            for i in range(n):
+                review = draw.choices(filler, k=draw.randint(4, 30))
+                review.insert(draw.randint(0, 4), draw.choice(words))
+                path = folder / half / name / f"{i}_7.txt"
+                path.write_text(" ".join(review) + f" {half} {i}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_vectors():
+    """Within it, a few words have vectors, at random, and the bonus learns at once."""
+
+    @contextmanager
+    def patched():
+        words = ["film", "superb", "lovely", "awful", "boring", "the", "plot"]
+        rows = {word: i for i, word in enumerate(words)}
+        table = np.random.default_rng(0).normal(size=(len(words), 50))
+
+        def of_words(wanted, rows):
+            found = np.zeros((len(wanted), 50), np.float32)
+            for i, word in enumerate(wanted):
+                found[i] = table[rows[word]] if word in rows else 0
+            return found
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sentiment.data.known_words", lambda: rows)
+            patch.setattr("sentiment.data.of_words", of_words)
+            quick = replace(recipes.RECIPES["best"], batch_size=8, learning_rate=0.02)
+            patch.setitem(recipes.RECIPES, "best", quick)
+            yield
+
+    return patched
+
+
+@pytest.fixture
+def planted_vectors(small_vectors):
+    with small_vectors():
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished_sentiment(reviews_folder, small_vectors, tmp_path_factory) -> Path:
+    """The folder of a whole run on small reviews, and of its costs."""
+    folder = tmp_path_factory.mktemp("sentiment") / "sentiment"
+    options = {
+        "data_dir": str(reviews_folder), "output_dir": str(folder), "epochs": 2,
+        "n_seeds": 1, "max_len": 16,
+    }  # fmt: skip
+    with small_vectors():
+        for costs in (True, False):
+            train_sentiment.main(train_sentiment.Config(**options, costs=costs))
     return folder
 
 

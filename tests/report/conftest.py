@@ -15,8 +15,10 @@ sys.path.append(str(ROOT / "report"))
 
 
 @pytest.fixture(scope="session")
-def finished(places, finished_gpt, finished_headlines, tmp_path_factory) -> Path:
-    """The folder with gmm, umm, gpt and headlines; not to be changed."""
+def finished(
+    places, finished_gpt, finished_headlines, finished_sentiment, tmp_path_factory
+) -> Path:
+    """The folder with all drivers' outputs; not to be changed."""
     outputs = tmp_path_factory.mktemp("outputs")
     for driver in (train_gmm, train_umm):
         folder = outputs / driver.__name__.removeprefix("train_")
@@ -27,6 +29,7 @@ def finished(places, finished_gpt, finished_headlines, tmp_path_factory) -> Path
         )
     shutil.copytree(finished_gpt[0], outputs / "gpt")
     shutil.copytree(finished_headlines, outputs / "headlines")
+    shutil.copytree(finished_sentiment, outputs / "sentiment")
     return outputs
 
 

@@ -142,6 +142,20 @@ def test_the_report_on_headlines_has_its_runs_numbers(finished):
     assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
 
 
+def test_the_report_on_sentiment_has_its_runs_numbers(finished):
+    found = json.loads((finished / "sentiment/summary.json").read_text())
+    path = finished / "sentiment.pdf"
+    path.write_bytes(build.build("sentiment_analysis", finished))
+    text = text_of(PdfReader(path))
+    for part in found["tables"].values():
+        for row in part["rows"]:
+            assert row["name"] in text
+            assert f"{100 * row['mean']:.2f} %" in text
+    costs = json.loads((finished / "sentiment/costs.json").read_text())
+    assert len(costs["sentences"]) == 4
+    assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
+
+
 def test_a_missing_answer_to_why_names_the_flag(run_here, outputs):
     (outputs / "headlines" / "why.json").unlink()
     status, _, err = run_here(build, OTHER, "--outputs", outputs)
@@ -231,6 +245,7 @@ def test_a_missing_output_names_the_driver_that_writes_it(
         shutil.rmtree(outputs / name)
     if not report:  # nor is there what any other report needs
         shutil.rmtree(outputs / "headlines")
+        shutil.rmtree(outputs / "sentiment")
     status, out, err = run_here(build, *report, "--outputs", outputs)
     assert (status, out) == (2, "")
     assert_one_line(err, f"run python train_{name}.py", file or "summary.json")
@@ -277,6 +292,7 @@ def test_without_a_name_every_report_whose_runs_are_there_is_written(
         f"left out later: {missing}: run python compare_later.py",
         f"wrote {Path('outputs', 'reports', NAME)}.pdf",
         f"wrote {Path('outputs', 'reports', OTHER)}.pdf",
+        f"wrote {Path('outputs', 'reports', 'sentiment_analysis')}.pdf",
     ]
     status, _, err = run_here(build, "later", "--outputs", outputs)
     assert status == 2

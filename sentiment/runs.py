@@ -1,0 +1,240 @@
+"""Trainings of the classifiers, what they say of every review, and their files."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from machinery import checkpoint
+from machinery.errors import Diverged
+from machinery.process import pick_device
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder
+from machinery.training import derive_seed, fit
+from sentiment import recipes
+from sentiment.config import MAY_CHANGE, Config
+from sentiment.data import Dataset, Lexicon
+from sentiment.recipes import RECIPES, BestRecipe, Job
+from sentiment.tokens import Ngrams, Vocabulary
+
+EVALUATED = 256  # reviews at a time
+KIND = "sentiment"
+
+
+@dataclass
+class Run:
+    """One training that has ended: what it measured, and the reviews' logits."""
+
+    job: Job
+    rows: list[dict[str, float]] = field(default_factory=list)  # from epoch 1
+    logits: Tensor | None = None  # (N,) of all reviews, those of training included
+    best_epoch: int = 0
+    model: nn.Module | None = None  # only where it was trained now
+
+
+def epochs_of(job: Job, config: Config) -> int:
+    return config.epochs or RECIPES[job.recipe].epochs
+
+
+def build(job: Job, dataset: Dataset, config: Config) -> nn.Module:
+    """Return a job's untrained model: a function of its seed."""
+    torch.manual_seed(training_seed(job, config))
+    lexicon = dataset.lexicon
+    n_ngrams = len(lexicon.bigrams.keys), len(lexicon.trigrams.keys)
+    return recipes.build(job, lexicon.vectors, config.max_len, n_ngrams)
+
+
+def training_seed(job: Job, config: Config) -> int:
+    return derive_seed([config.seed, job.seed])
+
+
+def train(job: Job, dataset: Dataset, config: Config, progress: Progress) -> Run:
+    """Train one model; the run holds it with the weights that count."""
+    device = pick_device(config.device)
+    recipe, n_epochs = RECIPES[job.recipe], epochs_of(job, config)
+    model = build(job, dataset, config).to(device)
+    n_steps = n_epochs * recipes.steps(job, dataset)
+    optimizer, scheduler = recipes.make_optimizer(model, recipe, n_steps)
+    draw = recipes.shuffled(job, dataset)
+    run, best = Run(job, model=model), {}
+    for epoch, losses in fit(
+        model,
+        recipes.loss_function(job, dataset),
+        lambda generator: progress.watch(draw(generator), cost(job)),
+        optimizer,
+        range(1, n_epochs + 1),
+        training_seed(job, config),
+        scheduler,
+    ):
+        found = evaluate(model, dataset, "validation")
+        if not math.isfinite(found["loss"]):
+            raise Diverged(f"the validation loss is not finite after epoch {epoch}")
+        row = {"epoch": epoch, "train_loss": losses.mean().item()}
+        run.rows.append(row | {f"validation_{k}": v for k, v in found.items()})
+        if not isinstance(recipe, BestRecipe) or is_best(run.rows):
+            run.best_epoch = epoch
+            best = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    model.load_state_dict(best)
+    model.eval()
+    run.logits = all_logits(model, dataset, np.arange(len(dataset.labels)))
+    return run
+
+
+def cost(job: Job) -> int:
+    """About the time of a step, in units of the quickest one's."""
+    if job.recipe == "best":
+        return 8 if job.attention else 4
+    return 3 if job.attention else 1
+
+
+def is_best(rows: list[dict[str, float]]) -> bool:
+    last = rows[-1]["validation_accuracy"]
+    return all(last > row["validation_accuracy"] for row in rows[:-1])
+
+
+@torch.no_grad()
+def all_logits(model: nn.Module, dataset: Dataset, rows: np.ndarray) -> Tensor:
+    """Return logits (N,) of the reviews in rows, not a number for any other."""
+    model.eval()
+    found = torch.full((len(dataset.labels),), torch.nan)
+    for batch in recipes.batches(dataset, torch.from_numpy(rows), EVALUATED):
+        found[batch] = recipes.logits(model, dataset, batch)
+    return found
+
+
+def evaluate(model: nn.Module, dataset: Dataset, split: str) -> dict[str, float]:
+    rows = dataset.rows[split]
+    found, labels = all_logits(model, dataset, rows)[rows], dataset.labels[rows]
+    loss = F.binary_cross_entropy_with_logits(found, labels).item()
+    return {
+        "loss": loss,
+        "accuracy": ((found > 0) == (labels > 0.5)).float().mean().item(),
+    }
+
+
+def train_all(
+    jobs: list[Job], datasets: dict[str, Dataset], config: Config, digest: str,
+    folder: RunFolder, keep: dict[str, str],
+) -> dict[str, Run]:  # fmt: skip
+    """Train jobs one after the other; return the runs by their names.
+
+    Each ends with a file in trainings/, from which config.resume takes it; keep names
+    the jobs whose models are wanted afterwards, and their files.
+    """
+    done: dict[str, Run] = {}
+    with Progress(0, unit="") as progress, RunFolder(folder.path / "trainings") as kept:
+        left = []
+        for job in jobs:
+            path = kept.path / f"{job.name}.pt"
+            model = folder.path / keep[job.name] if job.name in keep else path
+            if config.resume and path.exists() and model.exists():
+                done[job.name] = load(job, path, config, digest)
+            else:
+                left.append(job)
+        progress.expect(
+            sum(
+                cost(job)
+                * epochs_of(job, config)
+                * recipes.steps(job, datasets[job.split])
+                for job in left
+            )
+        )
+        for job in left:
+            progress.label(job.name)
+            run = train(job, datasets[job.split], config, progress)
+            if job.name in keep:
+                folder.write(
+                    keep[job.name], dump_model(run, datasets[job.split], config)
+                )
+            kept.write(f"{job.name}.pt", dump_run(run, config, digest))
+            run.model = None
+            done[job.name] = run
+            progress.print(describe(run))
+    return {job.name: done[job.name] for job in jobs}
+
+
+def describe(run: Run) -> str:
+    row = run.rows[run.best_epoch - 1]
+    return (
+        f"{run.job.name}: epoch {run.best_epoch}, "
+        f"training loss {row['train_loss']:.3f}, "
+        f"validation loss {row['validation_loss']:.3f}, "
+        f"validation accuracy {row['validation_accuracy']:.2%}"
+    )
+
+
+def options(job: Job, config: Config) -> dict:
+    return (
+        asdict(config)
+        | {"resume": False}
+        | {f"job_{k}": v for k, v in asdict(job).items()}
+    )
+
+
+def dump_run(run: Run, config: Config, digest: str) -> bytes:
+    """Return a run's file: its numbers, without the model."""
+    return checkpoint.dump(
+        f"{KIND}_run", {"logits": run.logits}, options(run.job, config), {},
+        metrics=run.rows, best_epoch=run.best_epoch, data_hash=digest,
+    )  # fmt: skip
+
+
+def load(job: Job, path: Path, config: Config, digest: str) -> Run:
+    """Return the run of a file; CheckpointError for another config or other data."""
+    parts = {"metrics": list, "best_epoch": int, "data_hash": str}
+    content = checkpoint.read(path, also=parts)
+    checkpoint.check_kind(content, "run of train_sentiment.py", [f"{KIND}_run"], path)
+    checkpoint.compare(content["config"], options(job, config), MAY_CHANGE, path)
+    if content["data_hash"] != digest:
+        raise checkpoint.CheckpointError(f"{path} was trained on other reviews")
+    logits = content["state_dict"]["logits"]
+    return Run(job, content["metrics"], logits, content["best_epoch"])
+
+
+def dump_model(run: Run, dataset: Dataset, config: Config) -> bytes:
+    """Return a model's file, with the words and n-grams that it reads."""
+    lexicon = dataset.lexicon
+    about = {
+        "words": "\n".join(lexicon.vocabulary.words),
+        "bigrams": torch.from_numpy(lexicon.bigrams.keys),
+        "trigrams": torch.from_numpy(lexicon.trigrams.keys),
+    }
+    weights = {name: p.cpu() for name, p in run.model.state_dict().items()}
+    return checkpoint.dump(KIND, weights, options(run.job, config), about)
+
+
+def rebuild(config: dict, preprocessing: dict) -> nn.Module:
+    """Return the untrained model that a file's config asks for."""
+    job = Job(
+        **{k.removeprefix("job_"): v for k, v in config.items() if k.startswith("job_")}
+    )
+    n_words = 2 + preprocessing["words"].count("\n") + 1
+    vectors = torch.zeros(n_words, 50)
+    n_ngrams = len(preprocessing["bigrams"]), len(preprocessing["trigrams"])
+    return recipes.build(job, vectors, config["max_len"], n_ngrams)
+
+
+def load_model(path: Path) -> tuple[nn.Module, Lexicon]:
+    """Return a saved model, ready to judge, and what it reads by."""
+    content = checkpoint.read(path)
+    checkpoint.check_kind(content, "model of train_sentiment.py", [KIND], path)
+    model = checkpoint.restore(content, rebuild, path).eval()
+    about = content["preprocessing"]
+    ngrams = [Ngrams(about[name].numpy()) for name in ("bigrams", "trigrams")]
+    vocabulary = Vocabulary(about["words"].split("\n"))
+    return model, Lexicon(vocabulary, torch.zeros(0, 50), *ngrams)
+
+
+def jobs_of(config: Config) -> Iterator[Job]:
+    """Yield the trainings that a config asks for, all of a seed before the next."""
+    wanted = ("assignment", "best") if config.recipe == "all" else (config.recipe,)
+    for seed in config.seeds:
+        for recipe in wanted:
+            for split in config.split_names:
+                for attention in (True, False):
+                    yield Job(recipe, split, seed, attention)

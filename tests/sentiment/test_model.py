@@ -1,0 +1,149 @@
+"""The assignment's modules against loops, and against torch's own."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from sentiment import fused
+from sentiment.model import MyLayerNorm, MySelfAttention, MyTransformer
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(3)
+
+
+def attention_in_loops(module: MySelfAttention, x: torch.Tensor) -> np.ndarray:
+    """Equation 1, a number at a time, of one sample (T, d)."""
+    w_q, w_k, w_v = (
+        w.weight.detach().double().numpy() for w in (module.w_q, module.w_k, module.w_v)
+    )
+    x = x.detach().double().numpy()
+    T, d = x.shape
+    out = np.zeros((T, d))
+    for i in range(T):
+        q = [sum(x[i, b] * w_q[a, b] for b in range(d)) for a in range(d)]
+        weights = []
+        for j in range(T):
+            k = [sum(x[j, b] * w_k[a, b] for b in range(d)) for a in range(d)]
+            score = sum(q[a] * k[a] for a in range(d)) / math.sqrt(d)
+            weights.append(math.exp(score))
+        for j in range(T):
+            for a in range(d):
+                v = sum(x[j, b] * w_v[a, b] for b in range(d))
+                out[i, a] += weights[j] / sum(weights) * v
+    return out
+
+
+def norm_in_loops(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Equation 2 of one sample (T, d)."""
+    T, d = x.shape
+    mean = sum(x[i, j] for i in range(T) for j in range(d)) / (T * d)
+    variance = sum((x[i, j] - mean) ** 2 for i in range(T) for j in range(d)) / (T * d)
+    out = np.zeros((T, d))
+    for i in range(T):
+        for j in range(d):
+            normed = (x[i, j] - mean) / math.sqrt(variance + 1e-8)
+            out[i, j] = gamma[i, j] * normed + beta[i, j]
+    return out
+
+
+def test_attention_is_equation_1():
+    module, x = MySelfAttention(3), torch.randn(2, 4, 3)
+    expected = [attention_in_loops(module, sample) for sample in x]
+    assert_close(
+        module(x).double(), torch.tensor(np.array(expected)), rtol=0, atol=1e-6
+    )
+    assert_close(module(x[0]), module(x)[0])  # one sample, (T, d)
+
+
+def test_attention_is_torchs_in_value_and_gradient():
+    module, x = MySelfAttention(8), torch.randn(2, 5, 8, requires_grad=True)
+    ours = module(x)
+    theirs = F.scaled_dot_product_attention(module.w_q(x), module.w_k(x), module.w_v(x))
+    assert_close(ours, theirs)
+    inputs = [x, *module.parameters()]
+    weights = torch.randn_like(ours)
+    first = torch.autograd.grad((ours * weights).sum(), inputs, retain_graph=True)
+    second = torch.autograd.grad((theirs * weights).sum(), inputs)
+    assert_close(first, second)
+
+
+def test_attention_knows_no_order():
+    module, x = MySelfAttention(4), torch.randn(2, 6, 4)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    assert_close(module(x[:, order]), module(x)[:, order])
+
+
+def test_attention_gradient_by_differences():
+    module = MySelfAttention(2).double()
+    x = torch.randn(1, 3, 2, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(module, (x,))
+
+
+def test_norm_is_equation_2():
+    norm, x = MyLayerNorm((4, 3)), torch.randn(2, 4, 3) * 5 + 2
+    with torch.no_grad():
+        norm.gamma.normal_()
+        norm.beta.normal_()
+    gamma, beta = (p.detach().double().numpy() for p in (norm.gamma, norm.beta))
+    expected = [norm_in_loops(s.double().numpy(), gamma, beta) for s in x]
+    assert_close(norm(x).double(), torch.tensor(np.array(expected)), rtol=0, atol=1e-5)
+
+
+def test_norm_is_torchs_in_value_and_gradient():
+    norm, x = MyLayerNorm((5, 4)), torch.randn(3, 5, 4, requires_grad=True)
+    theirs = F.layer_norm(x, (5, 4), norm.gamma, norm.beta, 1e-8)
+    assert_close(norm(x), theirs)
+    weights = torch.randn(3, 5, 4)
+    inputs = [x, norm.gamma, norm.beta]
+    first = torch.autograd.grad((norm(x) * weights).sum(), inputs)
+    assert_close(first, torch.autograd.grad((theirs * weights).sum(), inputs))
+
+
+def test_a_normed_sample_has_mean_zero_and_the_populations_variance_one():
+    out = MyLayerNorm((2, 2))(torch.randn(7, 2, 2)).detach()
+    assert_close(out.mean((1, 2)), torch.zeros(7), atol=1e-6, rtol=0)
+    assert_close(out.var((1, 2), correction=0), torch.ones(7))
+    # of so few elements the sample's variance is another number
+    assert (out.var((1, 2)) - 1).abs().min() > 0.3
+
+
+def test_eps_is_under_the_root():
+    x = torch.tensor([[[1e-5, -1e-5]]])
+    expected = 1e-5 / math.sqrt(1e-10 + 1e-8)
+    assert MyLayerNorm((1, 2))(x)[0, 0, 0].item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize(
+    "lengths", [[1, 3, 5], [9, 9, 9], [2, 9, 8], [8, 8, 1], [0, 4, 2]]
+)
+@pytest.mark.parametrize("n_blocks", [1, 2])
+def test_the_kernels_say_what_the_lesson_says(attention, lengths, n_blocks):
+    vectors = torch.randn(20, 6)
+    model = MyTransformer(vectors, 9, n_blocks, attention=attention).eval()
+    tokens = torch.randint(1, 20, (3, 9))
+    tokens[torch.arange(9) >= torch.tensor(lengths)[:, None]] = 0
+    written_out, fast = model(tokens), fused.transformer(model, tokens)
+    assert_close(written_out, fast, rtol=1e-5, atol=1e-6)
+    weights = torch.randn(3)
+    inputs = [p for p in model.parameters() if p.requires_grad]
+    first = torch.autograd.grad((written_out * weights).sum(), inputs)
+    assert_close(
+        first, torch.autograd.grad((fast * weights).sum(), inputs), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_word_vectors_start_as_given_and_the_pads_stays_zero():
+    vectors = torch.randn(5, 4)
+    vectors[0] = 0
+    model = MyTransformer(vectors, 3)
+    assert torch.equal(model.embedding.weight, vectors)
+    model(torch.tensor([[1, 2, 0]])).sum().backward()
+    assert not model.embedding.weight.grad[0].any()
+    assert model.embedding.weight.grad[1].any()

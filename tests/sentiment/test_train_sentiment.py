@@ -1,0 +1,178 @@
+"""The driver on small reviews: files, faults, going on, one's own reviews."""
+
+import json
+import re
+
+import pytest
+import torch
+
+import train_sentiment
+from machinery.errors import Interrupted
+from sentiment import prepared, recipes, reviews, runs
+
+SMALL = ("--epochs", 2, "--n-seeds", 1, "--max-len", 16, "--threads", 1)
+
+
+def one_line(err: str, what: str) -> None:
+    assert what in err
+    assert len(err.strip().splitlines()) == 1, err
+
+
+def test_a_whole_run_writes_its_files(finished_sentiment):
+    names = {path.name for path in finished_sentiment.iterdir()}
+    assert {
+        "summary.json", "metrics.csv", "model.pt", "assignment.pt", "accuracy.png",
+        "losses.png", "losses_best.png", "attention.png", "trust.png", "telling.png",
+        "mistakes.md", "costs.json", "costs.png",
+    } <= names  # fmt: skip
+    summary = json.loads((finished_sentiment / "summary.json").read_text())
+    for split in ("random", "films"):
+        rows = {r["name"]: r["mean"] for r in summary["tables"][split]["rows"]}
+        assert rows["NB-SVM"] == 1.0  # one word tells the labels apart
+        assert rows["n-gram network + NB-SVM"] == 1.0
+        assert len(rows) == 7
+    assert not re.search(r"seconds", (finished_sentiment / "metrics.csv").read_text())
+
+
+def test_the_planted_word_is_learnt_and_named(finished_sentiment, run_here, tmp_path):
+    file = tmp_path / "mine.txt"
+    file.write_text("the film is superb tonight\n\nthe film is awful tonight\n")
+    status, out, err = run_here(
+        train_sentiment, "--predict", file, "--output-dir", finished_sentiment
+    )
+    assert (status, err) == (0, "")
+    first, why, second, _ = out.splitlines()
+    assert first.startswith("praise")
+    assert why.strip().startswith("superb +")
+    assert second.startswith("blame")
+
+
+def test_a_saved_model_says_what_it_said_before(finished_sentiment, reviews_folder):
+    model, lexicon = runs.load_model(finished_sentiment / "model.pt")
+    content = torch.load(
+        finished_sentiment / "trainings" / "best_random_0.pt", weights_only=True
+    )
+    said = content["state_dict"]["logits"]
+    found = reviews.load(str(reviews_folder))
+    tokens = prepared.number(found.texts)
+    ids = lexicon.ids(tokens).long()
+    with torch.no_grad():
+        again = model(ids, ids[0] != 0)
+    torch.testing.assert_close(again, said, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_going_on_ends_with_the_same_bytes(
+    reviews_folder, run_here, tmp_path, monkeypatch
+):
+    a, b = tmp_path / "a", tmp_path / "b"
+    flags = ("--data-dir", reviews_folder, "--quick", *SMALL)
+    assert run_here(train_sentiment, *flags, "--output-dir", a)[0] == 0
+    train, ended = runs.train, []
+
+    def stop_the_third(*arguments):
+        if len(ended) == 2:
+            raise Interrupted(2)
+        ended.append(arguments[0].name)
+        return train(*arguments)
+
+    monkeypatch.setattr(runs, "train", stop_the_third)
+    assert run_here(train_sentiment, *flags, "--output-dir", b)[0] == 130
+    ended.clear()
+    monkeypatch.setattr(
+        runs, "train", lambda *a: (ended.append(a[0].name), train(*a))[1]
+    )
+    goes_on = run_here(train_sentiment, *flags, "--output-dir", b, "--resume")
+    assert goes_on[0] == 0
+    assert ended == ["best_random_0", "best_random_no_attention_0"]
+    assert (a / "metrics.csv").read_bytes() == (b / "metrics.csv").read_bytes()
+    for name in ("model.pt", "trainings/best_random_0.pt"):
+        weights = [
+            torch.load(folder / name, weights_only=True)["state_dict"]
+            for folder in (a, b)
+        ]
+        assert all(torch.equal(p, weights[1][name]) for name, p in weights[0].items())
+
+
+@pytest.mark.usefixtures("planted_vectors")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--epochs", 3), "epochs 2, now 3"),
+        (("--seed", 1), "seed 42, now 1"),
+    ],
+)
+def test_going_on_with_other_options_is_refused(
+    finished_sentiment, reviews_folder, run_here, flags, said
+):
+    everything = ("--data-dir", reviews_folder, "--output-dir", finished_sentiment)
+    status, _, err = run_here(train_sentiment, *everything, *SMALL, *flags, "--resume")
+    assert status == 2
+    one_line(err, said)
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_going_on_with_other_reviews_is_refused(
+    finished_sentiment, reviews_folder, run_here, tmp_path
+):
+    import shutil
+
+    other = shutil.copytree(reviews_folder, tmp_path / "other")
+    next((other / "train" / "pos").glob("*.txt")).write_text("another one")
+    status, _, err = run_here(
+        train_sentiment, "--data-dir", other, "--output-dir", finished_sentiment,
+        *SMALL, "--resume",
+    )  # fmt: skip
+    assert status == 2
+    one_line(err, "was trained on other reviews")
+
+
+def test_no_model_no_reviews_no_prediction(run_here, tmp_path, finished_sentiment):
+    file = tmp_path / "mine.txt"
+    file.write_text("fine\n")
+    status, _, err = run_here(train_sentiment, "--predict", file)
+    assert status == 2
+    one_line(err, "model.pt is missing: train one with python train_sentiment.py")
+    file.write_text("\n \n")
+    there = ("--output-dir", finished_sentiment)
+    status, _, err = run_here(train_sentiment, "--predict", file, *there)
+    assert status == 2
+    one_line(err, "has no review")
+    status, _, err = run_here(train_sentiment, "--predict", tmp_path / "none", *there)
+    assert status == 2
+
+
+def test_without_the_extra_the_line_to_install_is_said(run_here, monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    from importlib import metadata
+
+    monkeypatch.setattr("machinery.packages.metadata.distribution", missing)
+    status, _, err = run_here(train_sentiment)
+    assert status == 2
+    one_line(err, "run: python -m pip install '.[sentiment]'")
+
+
+def test_a_damaged_cache_is_made_anew(reviews_folder, tmp_path):
+    found = reviews.load(str(reviews_folder))
+    first = prepared.tokens_of(found, tmp_path)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:100], whole[: len(whole) // 2], b"x" * 300):
+        file.write_bytes(damaged)
+        again = prepared.tokens_of(found, tmp_path)
+        assert (again.ids == first.ids).all()
+        assert file.read_bytes() == whole
+
+
+def test_batches_hold_every_review_once_and_alike(reviews_folder):
+    from types import SimpleNamespace
+
+    data = SimpleNamespace(lengths=torch.randint(1, 300, (100,)))
+    rows = torch.arange(3, 90)
+    found = recipes.batches(data, rows, 8, torch.Generator().manual_seed(0))
+    assert sorted(torch.cat(found).tolist()) == rows.tolist()
+    spread = [data.lengths[b].clamp(max=256).float().std() for b in found if len(b) > 1]
+    assert sum(spread) / len(spread) < 25
+    assert [len(b) for b in found].count(8) == 10
