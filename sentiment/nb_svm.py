@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from machinery.errors import BadInput
 from sentiment.tokens import Ngrams, Tokens, choose_ngrams, pack, select
 
 ORDERS = (1, 2, 3)
@@ -72,12 +71,8 @@ def fit(
     train: np.ndarray, validation: np.ndarray, at_least: int = 2,
 ) -> NbSvm:  # fmt: skip
     """Train on rows of the reviews; the strength is the best one on validation."""
-    try:
-        from sklearn.svm import LinearSVC
-    except ImportError:
-        raise BadInput(
-            "scikit-learn is not installed; run: python -m pip install '.[sentiment]'"
-        ) from None
+    from sklearn.svm import LinearSVC
+
     inside = select(tokens, train)
     ngrams = [
         choose_ngrams(pack(encoded, tokens, order)[inside], at_least)

@@ -133,16 +133,18 @@ def verdicts(found: dict[str, dict[str, Any]], leaks: dict[str, dict]) -> list[s
     for split, part in found.items():
         for recipe, gain in part["attention"].items():
             sure = "more" if abs(gain["difference"]) > gain["error"] else "less"
+            one = max(len(row["accuracies"]) for row in part["rows"]) == 1
+            over = "over reviews alone, one seed each" * one or "over reviews and seeds"
             said.append(
                 f"{split} split, {NAMES[recipe, True]}: attention is worth "
                 f"{100 * gain['difference']:+.2f} points (95 % interval "
-                f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}), {sure} than "
-                f"its standard error of {100 * gain['error']:.2f}"
+                f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}, {over}), "
+                f"{sure} than its standard error of {100 * gain['error']:.2f}"
             )
-        best = max(part["rows"], key=lambda row: row["mean"])
+        last = part["rows"][-1]
         said.append(
-            f"{split} split: the best line is {best['name']}, {best['mean']:.2%} "
-            f"(standard error of {part['n_test']:,} reviews {best['error']:.2%})"
+            f"{split} split: a line's standard error over {part['n_test']:,} reviews "
+            f"is about {100 * last['error']:.2f} points"
         )
     for split, leak in leaks.items():
         said.append(
