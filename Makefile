@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 READY_ALL := $(VENV)/ready-all
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FIRST := gmm umm gpt
-ALL := $(FIRST) headlines sentiment
+ALL := $(FIRST) headlines sentiment gpt2
 PARTS ?= $(ALL)
 
 .PHONY: test test-all reproduce reproduce-all report bench style format clean
@@ -37,6 +37,9 @@ $(FIRST:%=reproduce-%): reproduce-%: $(READY)
 reproduce-sentiment: $(READY_ALL)
 	$(BIN)/python train_sentiment.py
 	$(BIN)/python train_sentiment.py --costs
+
+reproduce-gpt2: $(READY_ALL)
+	$(BIN)/python sample_gpt2.py
 
 reproduce-headlines: $(READY_ALL)
 	$(BIN)/python train_headlines.py

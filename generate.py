@@ -15,6 +15,7 @@ from dataset import Vocabulary
 from gpt import fast_runs, runs
 from gpt.config import Config as GPTConfig
 from gpt.data import load_corpus
+from gpt2 import stand_in
 from headlines import prompts
 from machinery import checkpoint, cli, progress
 from machinery.cli import option
@@ -38,6 +39,7 @@ RESTORE = {
     "gpt": with_vocabulary(runs.restore),
     "fast_gpt": with_vocabulary(fast_runs.restore),
     "headlines": prompts.restore,
+    "gpt2_stand_in": stand_in.restore,
 }
 
 

@@ -16,7 +16,6 @@ from dataset import Vocabulary
 from gpt import fast_runs
 from gpt.fast_gpt import FastGPT
 from gpt.fast_runs import RECIPES, Recipe
-from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
 from machinery import checkpoint, cli, progress
 from machinery.cli import RunConfig, option
 from machinery.errors import BadInput
@@ -24,6 +23,7 @@ from machinery.process import keep_memory, seconds_since_start
 from machinery.process_group import n_processes, process_group
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
+from machinery.tiny_shakespeare import TEST_START, tiny_shakespeare
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,10 @@ def answer(
     print("\n" + questions.describe_standing(found))
     best = experiment.best_run(trained)
     r = questions.correlations(trained, results)
-    inside = questions.look_inside(best)
-    leak = questions.leak(best)
     heat = questions.heat(best)
+    plain = heat["texts"][1.0]
+    inside = questions.look_inside(best, plain)
+    leak = questions.leak(best)
     drawn = {describe_name(run): questions.write_texts(run) for run in trained.values()}
     drawn[describe_name(few)] = questions.write_texts(few)
     drawn |= {f"temperature {t}": heat["texts"][t][:8] for t in heat["texts"]}
@@ -75,7 +76,8 @@ def answer(
         folder.write_figure(f"{name}.png", figure)
     summary = answers.summarize(
         corpus, found, r, inside, leak, heat,
-        questions.assess(few, counted), questions.compare_few(trained, few), drawn,
+        questions.assess(few, counted), questions.compare_few(trained, few, plain),
+        drawn,
     )  # fmt: skip
     print("\n" + "\n".join(summary["verdicts"]))
     folder.write_summary(asdict(config), **summary)

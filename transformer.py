@@ -17,16 +17,44 @@ class KeyValueCache:
     """The keys and values (B, H, P, D) that one attention layer has computed so far."""
 
     def __init__(self) -> None:
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
+        self.length = 0  # P
+        self.room: Tensor | None = None  # (2, B, H, at least P, D)
+
+    @property
+    def n_before(self) -> int:
+        """The position of the next token."""
+        return self.length
 
     def extend(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Append those of new tokens; return all of them, (B, H, P + T, D) each."""
-        if self.keys is not None:
-            k = torch.cat([self.keys, k], dim=2)
-            v = torch.cat([self.values, v], dim=2)
-        self.keys, self.values = k, v
-        return k, v
+        """Append those of new tokens; return all, (B, H, P + T, D) each."""
+        start, end = self.length, self.length + k.shape[2]
+        if self.room is None or end > self.room.shape[3]:
+            # doubled when full: copying costs a constant time a token
+            room = k.new_empty(2, *k.shape[:2], 2 * end, k.shape[3])
+            if self.room is not None:
+                room[:, :, :, :start] = self.room[:, :, :, :start]
+            self.room = room
+        self.room[0, :, :, start:end], self.room[1, :, :, start:end] = k, v
+        self.length = end
+        return self.room[0, :, :, :end], self.room[1, :, :, :end]
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Append k and v; return what q sees of all up to itself: (B, H, T, D)."""
+        k, v = self.extend(k, v)
+        return causal_attention(q, k) @ v
+
+
+def causal_attention(q: Tensor, k: Tensor) -> Tensor:
+    """Return softmax(q k' / sqrt(D) + mask): (B, H, T, D), (B, H, P + T, D).
+
+    The queries are the last of the keys' positions, and see none after themselves.
+    """
+    scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])  # (B, H, T, P + T)
+    n_queries, n_keys = scores.shape[2:]
+    if n_queries > 1:
+        past = torch.ones(n_queries, n_keys, dtype=torch.bool, device=q.device)
+        scores = scores.masked_fill(~past.tril(n_keys - n_queries), -math.inf)
+    return scores.softmax(dim=3)
 
 
 class CausalSelfAttention(nn.Module):
@@ -55,35 +83,25 @@ class CausalSelfAttention(nn.Module):
         qkv = self.c_attn(x).split(C, dim=2)  # (B, T, C) each
         return tuple(t.view(B, T, self.n_head, -1).transpose(1, 2) for t in qkv)
 
-    def attention(self, q: Tensor, k: Tensor) -> Tensor:
-        """Return softmax(q k' / sqrt(D) + mask): (B, H, T, D), (B, H, P + T, D)."""
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])  # (B, H, T, P + T)
-        n_queries, n_keys = scores.shape[2:]
-        # the queries are the last of the keys' positions
-        past = torch.ones(n_queries, n_keys, dtype=torch.bool, device=q.device)
-        past = past.tril(n_keys - n_queries)
-        return scores.masked_fill(~past, -math.inf).softmax(dim=3)
-
     def weights(self, x: Tensor) -> Tensor:
         """Return how much each position looks at each other: (B, T, C) -> (B, H, T, T).
 
         Row i sums to one and is zero after column i.
         """
         q, k, _ = self.split(x)
-        return self.attention(q, k)
+        return causal_attention(q, k)
 
     def forward(self, x: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         B, T, C = x.shape
         q, k, v = self.split(x)
         if cache is None:
-            # self.attention(q, k) @ v with dropout between, in one kernel
+            # causal_attention(q, k) @ v with dropout between, in one kernel
             dropout = self.dropout if self.training else 0.0
             y = F.scaled_dot_product_attention(
                 q, k, v, dropout_p=dropout, is_causal=True
             )
         else:
-            k, v = cache.extend(k, v)
-            y = self.attention(q, k) @ v  # (B, H, T, D)
+            y = cache.attend(q, k, v)  # (B, H, T, D)
         y = y.transpose(1, 2).reshape(B, T, C)  # heads side by side
         return F.dropout(self.c_proj(y), self.dropout, self.training)
 
@@ -123,25 +141,14 @@ class GPT(nn.Module):
     """Token ids to logits of each next token."""
 
     def __init__(
-        self,
-        n_layer: int,
-        n_head: int,
-        n_embd: int,
-        vocab_size: int,
-        block_size: int,
-        *,
-        dropout: float = 0.0,
-        tie_weights: bool = False,
-    ) -> None:
+        self, n_layer: int, n_head: int, n_embd: int, vocab_size: int, block_size: int,
+        *, dropout: float = 0.0, tie_weights: bool = False,
+    ) -> None:  # fmt: skip
         """Raise ValueError for sizes below 1 or n_embd no multiple of n_head."""
         super().__init__()
-        sizes = {
-            "n_layer": n_layer,
-            "n_embd": n_embd,
-            "vocab_size": vocab_size,
-            "block_size": block_size,
-        }
-        for name, value in sizes.items():
+        sizes = (n_layer, n_embd, vocab_size, block_size)
+        names = "n_layer", "n_embd", "vocab_size", "block_size"
+        for name, value in zip(names, sizes, strict=True):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.block_size = block_size
@@ -172,29 +179,31 @@ class GPT(nn.Module):
 
         Raise ValueError when T is above block_size.
         """
-        return self.step(idx, [None] * len(self.h))
+        return self.lm_head(self.features(idx, [None] * len(self.h)))
 
     def new_cache(self) -> list[KeyValueCache]:
-        """Return an empty cache for step, one part a layer."""
+        """Return an empty cache for next_logits, one part a layer."""
         return [KeyValueCache() for _ in self.h]
 
-    def step(self, idx: Tensor, cache: list[KeyValueCache | None]) -> Tensor:
-        """Go on from the cached tokens with idx (B, T); return logits (B, T, V).
+    def next_logits(self, idx: Tensor, cache: list[KeyValueCache]) -> Tensor:
+        """Go on from the cached tokens with idx (B, T); return the last logits (B, V).
 
-        The cache grows by T; cached and new tokens must fit into block_size.
+        The cache grows by T; raise ValueError where block_size has no room for it.
         """
-        first = cache[0]
-        start = first.keys.shape[2] if first and first.keys is not None else 0
+        return self.lm_head(self.features(idx, cache)[:, -1])
+
+    def features(self, idx: Tensor, cache: list[KeyValueCache | None]) -> Tensor:
+        """Return what the head reads: (B, T) -> (B, T, C)."""
+        start = cache[0].n_before if cache[0] else 0
         end = start + idx.shape[1]
         if end > self.block_size:
-            raise ValueError(
-                f"{end} tokens do not fit into block_size {self.block_size}"
-            )
+            room = self.block_size
+            raise ValueError(f"{end} tokens do not fit into block_size {room}")
         x = self.wte(idx) + self.wpe.weight[start:end]  # (B, T, C)
         x = F.dropout(x, self.dropout, self.training)
         for block, part in zip(self.h, cache, strict=True):
             x = block(x, part)
-        return self.lm_head(self.ln_f(x))
+        return self.ln_f(x)
 
 
 def next_token_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -204,18 +213,14 @@ def next_token_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def generate(
-    model: nn.Module,
-    idx: Tensor,
-    n_tokens: int,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    model: nn.Module, idx: Tensor, n_tokens: int, temperature: float = 1.0,
+    top_k: int | None = None, top_p: float | None = None,
     generator: torch.Generator | None = None,
-) -> Iterator[Tensor]:
+) -> Iterator[Tensor]:  # fmt: skip
     """Continue idx (B, T), T >= 1; yield the tokens (B,) of each step as they come.
 
     The model has a block_size and maps (B, T) to logits (B, T, V), as GPT does. Where
-    it offers a cache as GPT does, with new_cache and step, a step reads one token.
+    it offers a cache as GPT does (new_cache, next_logits), a step reads one token.
     Each token is drawn given the last block_size tokens. Temperature 0 is greedy; top_k
     and top_p (nucleus, Holtzman et al. 2020) cut the distribution before it is drawn
     from. Raise ValueError for settings outside their range.
@@ -232,9 +237,9 @@ def generate(
     def draw(logits: Tensor) -> Tensor:
         if temperature == 0:
             return logits.argmax(dim=1)
-        probabilities = next_token_distribution(logits, temperature, top_k, top_p)
-        drawn = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
-        return drawn.to(logits.device)
+        tokens, probabilities = kept_tokens(logits, temperature, top_k, top_p)
+        drawn = torch.multinomial(probabilities, 1, generator=generator)
+        return tokens.gather(1, drawn.to(logits.device))[:, 0]
 
     return _continue(model, idx[:, -model.block_size :], n_tokens, draw)
 
@@ -247,8 +252,11 @@ def _continue(
     new_cache = getattr(model, "new_cache", lambda: None)
     cache, new = new_cache(), context
     for _ in range(n_tokens):
-        logits = model(context) if cache is None else model.step(new, cache)
-        token = draw(logits[:, -1])  # (B,)
+        if cache is None:
+            logits = model(context)[:, -1]
+        else:
+            logits = model.next_logits(new, cache)
+        token = draw(logits)  # (B,)
         yield token
         full = context.shape[1] == model.block_size
         context = torch.cat([context, token[:, None]], dim=1)[:, -model.block_size :]
@@ -258,33 +266,33 @@ def _continue(
             cache, new = new_cache(), context
 
 
-def next_token_distribution(
+def kept_tokens(
     logits: Tensor, temperature: float, top_k: int | None, top_p: float | None
-) -> Tensor:
-    """Return the probabilities (B, V) that are drawn from, given logits (B, V).
+) -> tuple[Tensor, Tensor]:
+    """Return min(top_k, V) tokens (B, n) of logits (B, V), and probabilities (B, n).
 
-    Exactly min(top_k, V) tokens survive, ties or not; then the smallest set of the most
-    likely ones with at least top_p of the rest.
+    Those are zero outside the smallest set of the likeliest with at least top_p.
     """
+    n = logits.shape[1] if top_k is None else min(top_k, logits.shape[1])
+    if n < logits.shape[1] or top_p is not None:
+        logits, tokens = logits.topk(n, dim=1)  # most likely first
+    else:
+        tokens = torch.arange(n, device=logits.device).expand_as(logits)
     # float64 and a maximum of zero: finite at any temperature above 0
     scaled = logits.cpu().double()  # no Apple GPU has float64
     scaled = (scaled - scaled.amax(dim=1, keepdim=True)) / temperature
-    n = logits.shape[1] if top_k is None else min(top_k, logits.shape[1])
-    values, tokens = scaled.topk(n, dim=1)  # most likely first
-    probabilities = values.softmax(dim=1)
+    probabilities = scaled.softmax(dim=1)
     if top_p is not None and top_p < 1:  # up to 1, rounding would decide
         before = probabilities.cumsum(dim=1) - probabilities
         probabilities = probabilities.masked_fill(before >= top_p, 0.0)
         probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
-    return torch.zeros_like(scaled).scatter(1, tokens, probabilities)
+    return tokens, probabilities
 
 
-@torch.no_grad()
-def attention_weights(model: GPT, idx: Tensor) -> Tensor:
-    """Return the weights of every layer and head for idx (T,): (n_layer, H, T, T)."""
-    x = model.wte(idx[None]) + model.wpe.weight[: len(idx)]  # (1, T, C)
-    weights = []
-    for block in model.h:
-        weights.append(block.attn.weights(block.ln_1(x))[0])
-        x = block(x)
-    return torch.stack(weights)
+def next_token_distribution(
+    logits: Tensor, temperature: float, top_k: int | None, top_p: float | None
+) -> Tensor:
+    """Return the probabilities (B, V) that are drawn from, given logits (B, V)."""
+    tokens, probabilities = kept_tokens(logits, temperature, top_k, top_p)
+    everywhere = torch.zeros(logits.shape, dtype=probabilities.dtype)
+    return everywhere.scatter(1, tokens.cpu(), probabilities)

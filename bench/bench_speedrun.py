@@ -28,8 +28,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from gpt.fast_runs import mean_loss, window_loss
-from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
 from machinery.process import seconds_since_start
+from machinery.tiny_shakespeare import TEST_START, tiny_shakespeare
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS, HEADS, WIDTH, BLOCK, BATCH, STEPS = 4, 4, 128, 64, 12, 2000

@@ -23,6 +23,7 @@ PARTS = {
     "bench_speedrun.py": "The speed run against nanoGPT's CPU recipe",
     "bench_headlines.py": "An epoch of headlines against the notebook's loop",
     "bench_sentiment.py": "The assignment's classifier, written out and with kernels",
+    "bench_gpt2.py": "GPT-2's size: tokens a second, and looking ahead",
     "scaling.py": "Scaling",
 }
 FIGURES = {"bench_sklearn.py": "frontier.png", "scaling.py": "scaling.png"}

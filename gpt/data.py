@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from dataset import DATA_DIR, DataHandler, ShakespeareDataset, Vocabulary
-from gpt import tiny_shakespeare
 from gpt.config import Config
+from machinery import tiny_shakespeare
 from machinery.files import write_atomic
 
 SHAKESPEARE = ("train_shakespeare.txt", "test_shakespeare.txt")

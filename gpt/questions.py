@@ -17,7 +17,7 @@ from gpt.data import Corpus
 from gpt.runs import EVALUATION_BATCH, Run
 from machinery.ngram import ngram_losses
 from machinery.training import in_chunks
-from transformer import GPT, attention_weights, next_token_distribution
+from transformer import GPT, next_token_distribution
 
 NGRAM_CONTEXT = 10  # characters, as many as the exercise's model sees
 SHOWN = 20  # characters of a sentence whose attention is drawn
@@ -173,3 +173,14 @@ def summarize(run: Run, **found: Any) -> dict[str, Any]:
         **found,
         "samples": run.samples,
     }
+
+
+@torch.no_grad()
+def attention_weights(model: GPT, idx: Tensor) -> Tensor:
+    """Return the weights of every layer and head for idx (T,): (n_layer, H, T, T)."""
+    x = model.wte(idx[None]) + model.wpe.weight[: len(idx)]  # (1, T, C)
+    weights = []
+    for block in model.h:
+        weights.append(block.attn.weights(block.ln_1(x))[0])
+        x = block(x)
+    return torch.stack(weights)

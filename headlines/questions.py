@@ -17,7 +17,7 @@ from machinery.training import derive_seed
 
 SHORT = 30  # characters of what is looked at closely
 SHOWN = 64  # sampled texts, as many as the notebook shows
-AT_THE_END, FIRST, AT_TEMPERATURES = 1, 2, 3  # streams of random numbers
+AT_THE_END, AT_TEMPERATURES = 1, 3  # streams of random numbers
 
 
 def assess(run: Run, counted: Counted) -> dict[str, Any]:
@@ -136,11 +136,12 @@ def write_texts(run: Run) -> list[str]:
     return texts.draw(best_model(run), SHOWN, 1.0, seed)
 
 
-def look_inside(run: Run) -> dict[str, Any]:
-    """Answer question 1 on a run's best weights; arrays are for the figures."""
+def look_inside(run: Run, drawn: list[str]) -> dict[str, Any]:
+    """Answer question 1 on a run's best weights, and texts drawn at temperature 1.
+
+    Arrays are for the figures.
+    """
     model, corpus, seed = best_model(run), run.corpus, run.config.seed
-    n = run.config.n_evaluated
-    drawn = texts.draw(model, n, 1.0, derive_seed([seed, FIRST]))
     first = sampling.first_characters(model, drawn, corpus.texts["train"])
     similarity = parts.letter_similarity(model)
     tokens = corpus.tokens["validation"]
@@ -153,7 +154,7 @@ def look_inside(run: Run) -> dict[str, Any]:
         "map": parts.letter_map(model),
         "order": parts.effect_of_order(model, tokens, n_shuffled, seed),
         "first": first,
-        "first_compared": sampling.compare(first, n),
+        "first_compared": sampling.compare(first, len(drawn)),
         "reach": slicing.gradient_reach(model, shown),
         "line": Tokenizer().decode(shown[None].cpu())[0],
     }
@@ -180,14 +181,14 @@ def heat(run: Run) -> dict[str, Any]:
     return {"curve": curve, "drawn": rows, "texts": drawn}
 
 
-def compare_few(trained: dict[int, Run], few: Run) -> dict[str, Any]:
-    """Compare the best run with the one of its size on fewer texts."""
+def compare_few(trained: dict[int, Run], few: Run, drawn: list[str]) -> dict[str, Any]:
+    """Compare the best run, and texts that it has drawn, with that on fewer texts."""
     best = best_run(trained)
     known = texts.vocabulary(best.corpus.texts["train"])
-    n, seed = best.config.n_evaluated, best.config.seed
+    on_few = texts.draw(best_model(few), len(drawn), 1.0, best.config.seed)
     measured = {
-        name: texts.measure(texts.draw(best_model(run), n, 1.0, seed), known)
-        for name, run in (("all", best), ("few", few))
+        "all": texts.measure(drawn, known),
+        "few": texts.measure(on_few, known),
     }
     train_loss = {"all": best.rows[-1], "few": few.rows[-1]}
     return {

@@ -9,7 +9,7 @@ from headlines.data import Tokenizer
 from headlines.likelihood import crop, lengths, training_loss
 from headlines.model import PAD, DecoderTransformer
 from headlines.recipes import FastRecipe, Recipe
-from machinery.optimizers import Together, split_for_muon
+from machinery.optimizers import StackedMuon, Together, split_for_muon
 from machinery.training import Batches, shuffled
 
 SPACE = Tokenizer().alphabet[" "]
@@ -83,9 +83,7 @@ def make_optimizer(
         return torch.optim.AdamW(model.parameters(), recipe.adamw_lr), None
     matrices, others = split_for_muon(model, model.transformer_blocks)
     parts = (
-        torch.optim.Muon(
-            matrices, recipe.muon_lr, weight_decay=recipe.muon_weight_decay
-        ),
+        StackedMuon(matrices, recipe.muon_lr, recipe.muon_weight_decay),
         torch.optim.AdamW(
             others, recipe.adamw_lr, (0.9, 0.99), weight_decay=0.0, fused=True
         ),

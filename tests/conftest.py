@@ -12,13 +12,17 @@ import numpy as np
 import pytest
 import torch
 
+import sample_gpt2
 import train_gmm
 import train_headlines
 import train_sentiment
+from gpt2.recipe import Recipe
+from gpt2.tokens import BytePairs
 from headlines import why
 from headlines.recipes import SIZES, Size
 from machinery import cli, progress
 from sentiment import recipes
+from tests.gpt2.conftest import MERGES
 from tests.helpers import run_driver, write_places, write_texts
 
 torch.set_num_threads(1)
@@ -180,6 +184,42 @@ def finished_sentiment(reviews_folder, small_vectors, tmp_path_factory) -> Path:
     with small_vectors():
         for costs in (True, False):
             train_sentiment.main(train_sentiment.Config(**options, costs=costs))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_gpt2():
+    """Within it, the stand-in is tiny, its vocabulary short and its reviews few."""
+
+    @contextmanager
+    def patched():
+        draw = random.Random(0)
+        words = ["the", "movie", "is", "there", "then", "a", "man", "in", "moon."]
+        rows = [(" ".join(draw.choices(words, k=60)), i % 2) for i in range(90)]
+        recipe = Recipe(
+            vocab_size=267, n_layer=1, n_head=2, n_embd=16, block_size=64,
+            batch_size=4, parts=2, steps=5, n_held_out=40,
+        )  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gpt2.corpus.movie_reviews", lambda *_, **__: rows)
+            patch.setattr("gpt2.source.from_package", lambda: BytePairs(MERGES))
+            patch.setattr("gpt2.source.RECIPE", recipe)
+            patch.setattr("gpt2.questions.N_AHEAD", 5)
+            yield
+
+    return patched
+
+
+@pytest.fixture(scope="session")
+def finished_gpt2(small_gpt2, tmp_path_factory) -> Path:
+    """The folder of a whole run with a tiny stand-in."""
+    folder = tmp_path_factory.mktemp("gpt2") / "gpt2"
+    with small_gpt2():
+        sample_gpt2.main(
+            sample_gpt2.Config(
+                output_dir=str(folder), length=20, n_openings=2, n_strings=20
+            )
+        )
     return folder
 
 

@@ -12,12 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import transformer
+from gpt.questions import attention_weights
 from machinery import checkpoint
 from transformer import (
     GPT,
     Block,
     CausalSelfAttention,
-    attention_weights,
     generate,
     next_token_distribution,
     next_token_loss,
@@ -208,9 +208,9 @@ def test_more_tokens_than_the_block_has_are_refused_with_both_numbers():
         gpt()(tokens(1, 7))
     model = gpt()
     cache = model.new_cache()
-    model.step(tokens(1, 4), cache)
+    model.next_logits(tokens(1, 4), cache)
     with pytest.raises(ValueError, match=message):
-        model.step(tokens(1, 3), cache)
+        model.next_logits(tokens(1, 3), cache)
 
 
 # the model
@@ -414,15 +414,15 @@ def test_a_tiny_model_learns_one_sentence_by_heart():
 
 
 def recorded(model: GPT) -> list[tuple[int, torch.Tensor]]:
-    """Return a list that fills with (tokens read, last logits) of every step."""
-    steps, step = [], model.step
+    """Return a list that fills with (tokens read, logits) of every step."""
+    steps, next_logits = [], model.next_logits
 
     def record(idx, cache):
-        logits = step(idx, cache)
-        steps.append((idx.shape[1], logits[:, -1]))
+        logits = next_logits(idx, cache)
+        steps.append((idx.shape[1], logits))
         return logits
 
-    model.step = record
+    model.next_logits = record
     return steps
 
 
@@ -492,7 +492,8 @@ def test_steps_of_any_lengths_equal_forward(data):
     cache, start = model.new_cache(), 0
     while start < TIME:
         length = data.draw(st.integers(1, TIME - start))
-        logits.append(model.step(idx[:, start : start + length], cache))
+        read = model.features(idx[:, start : start + length], cache)
+        logits.append(model.lm_head(read))
         start += length
     torch.testing.assert_close(torch.cat(logits, 1), model(idx), rtol=0, atol=1e-5)
 

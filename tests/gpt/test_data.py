@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dataset import DataHandler
-from gpt import tiny_shakespeare
 from gpt.data import load_corpus, shakespeare_files
+from machinery import tiny_shakespeare
 from machinery.errors import BadInput
 from tests.helpers import window_slices
 

@@ -15,9 +15,9 @@ import torch
 import speedrun
 from gpt import fast_runs
 from gpt.fast_runs import RECIPES
-from gpt.tiny_shakespeare import TEST_START, tiny_shakespeare
 from machinery import checkpoint
 from machinery.errors import BadInput, Diverged
+from machinery.tiny_shakespeare import TEST_START, tiny_shakespeare
 from speedrun import Config
 from tests.helpers import ROOT, assert_one_line, start_two
 

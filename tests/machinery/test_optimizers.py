@@ -1,4 +1,4 @@
-"""Adam over one vector is Adam; Muon's matrices and AdamW's rest are all there is."""
+"""Optimizers equal torch's; Muon's matrices and AdamW's rest are all there is."""
 
 import copy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from machinery.optimizers import FlatAdam, split_for_muon
+from machinery.optimizers import FlatAdam, StackedMuon, split_for_muon
 from machinery.training import fit, shuffled
 from tests.helpers import assert_equal
 from transformer import GPT
@@ -122,3 +122,53 @@ def test_a_matrix_that_blocks_share_is_given_to_muon_once():
     matrices, others = split_for_muon(model, blocks)
     assert [p is blocks[0].weight for p in matrices] == [True]
     assert len(others) == 3  # the embedding and two biases
+
+
+def test_stacked_muon_is_torch_s_muon():
+    torch.manual_seed(0)
+    shapes = [(6, 4), (4, 6), (5, 5), (6, 4), (6, 4)]
+    start = [torch.randn(shape) for shape in shapes]
+    ours, theirs = ([nn.Parameter(p.clone()) for p in start] for _ in range(2))
+    made = (
+        StackedMuon(ours, 0.02, weight_decay=0.3),
+        torch.optim.Muon(theirs, 0.02, weight_decay=0.3),
+    )
+    for _ in range(3):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape)
+            b.grad = a.grad.clone()
+        for optimizer in made:
+            optimizer.step()
+    moved = torch.cat([(p - q).flatten() for p, q in zip(ours, start, strict=True)])
+    assert moved.abs().mean() > 0.01
+    for a, b in zip(ours, theirs, strict=True):
+        # torch's iterates in bfloat16, which has 8 bits
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
+    for optimizer in made:
+        assert set(optimizer.state_dict()["state"][0]) == {"momentum_buffer"}
+
+
+def test_stacked_muon_makes_every_update_orthogonal_enough():
+    torch.manual_seed(0)
+    matrices = [nn.Parameter(torch.zeros(8, 3)) for _ in range(2)]
+    for p in matrices:
+        p.grad = torch.randn(8, 3) * 100
+    StackedMuon(matrices, 1.0, weight_decay=0.0).step()
+    for p in matrices:
+        values = torch.linalg.svdvals(p.detach()) / (8 / 3) ** 0.5
+        assert 0.6 < values.min() < values.max() < 1.3
+
+
+def test_stacked_muon_goes_on_from_its_state_exactly():
+    def run(n_steps, state=None, weights=None):
+        p = nn.Parameter(torch.ones(4, 3) if weights is None else weights.clone())
+        optimizer = StackedMuon([p], 0.1)
+        if state:
+            optimizer.load_state_dict(state)
+        for _ in range(n_steps):
+            p.grad = p.detach().cos() + torch.arange(12.0).view(4, 3)
+            optimizer.step()
+        return optimizer.state_dict(), p.detach()
+
+    state, weights = run(2)
+    assert torch.equal(run(3)[1], run(1, state, weights)[1])

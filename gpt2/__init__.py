@@ -1,0 +1,1 @@
+"""GPT-2: weights, sampling, likelihood, and a temperature that looks ahead."""

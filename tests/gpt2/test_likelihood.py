@@ -1,0 +1,112 @@
+"""Log-likelihood against a loop; areas, thresholds and ROC against scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from gpt2 import likelihood
+from tests.gpt2.conftest import TINY
+
+
+@torch.no_grad()
+def in_a_loop(model, text):
+    """log p of each token after the first, one context at a time; within block_size."""
+    found = []
+    for i in range(1, len(text)):
+        log_p = model(torch.tensor([text[:i]]))[0, -1].double().log_softmax(0)
+        found.append(log_p[text[i]].item())
+    return found
+
+
+def texts(*lengths):
+    draw = np.random.default_rng(0)
+    return [draw.integers(0, TINY["vocab_size"], n).tolist() for n in lengths]
+
+
+def test_log_likelihood_is_that_of_a_loop(tiny):
+    some = texts(5, 1, 16, 2, 9, 17)
+    expected = [sum(in_a_loop(tiny, text)) for text in some]
+    found = likelihood.log_likelihood(tiny, some)
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_text_longer_than_the_context_loses_no_token(tiny):
+    (text,) = texts(43)
+    (found,) = likelihood.token_log_probs(tiny, [text], stride=4)
+    assert len(found) == 42
+    # 16 read, then windows 4 apart: each target has the longest context it can
+    expected = in_a_loop(tiny, text[:17])
+    scored, begin = 17, 4
+    while scored < 43:
+        window = text[begin : begin + 17]
+        values = in_a_loop(tiny, window)
+        expected += values[scored - begin - 1 :]
+        scored, begin = min(begin + 17, 43), begin + 4
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@given(st.integers(1, 200), st.integers(1, 20), st.data())
+def test_windows_score_every_target_once_in_order(n_tokens, block, data):
+    stride = data.draw(st.integers(1, block))
+    found = likelihood.windows(n_tokens, block, stride)
+    scored = [i for _, first, end in found for i in range(first, end)]
+    assert scored == list(range(1, n_tokens))
+    for begin, first, end in found:
+        assert begin < first
+        assert end - 1 - begin <= block
+        if begin:
+            assert first - begin > block - stride
+
+
+def test_batches_change_nothing(tiny, monkeypatch):
+    some = texts(3, 40, 16, 5, 8)
+    together = likelihood.log_likelihood(tiny, some)
+    monkeypatch.setattr(likelihood, "CHUNK", 1)
+    np.testing.assert_allclose(
+        together, likelihood.log_likelihood(tiny, some), atol=1e-4
+    )
+
+
+def test_a_text_of_no_token_is_refused(tiny):
+    with pytest.raises(ValueError, match="text 1 has no token"):
+        likelihood.log_likelihood(tiny, [[3], []])
+
+
+numbers = st.lists(st.integers(-4, 4).map(float), min_size=1, max_size=12).map(np.array)
+
+
+@given(numbers, numbers)
+def test_area_and_roc_are_scikit_learn_s(negative, positive):
+    labels = np.repeat([0, 1], [len(negative), len(positive)])
+    both = np.concatenate([negative, positive])
+    area = likelihood.area(negative, positive)
+    assert area == pytest.approx(metrics.roc_auc_score(labels, both))
+    expected = metrics.roc_curve(labels, both, drop_intermediate=False)
+    false, true = likelihood.roc(negative, positive)
+    np.testing.assert_allclose((false, true), expected[:2])
+
+
+@given(numbers, numbers)
+def test_no_threshold_makes_fewer_mistakes(negative, positive):
+    def wrong(t):
+        return (negative >= t).sum() + (positive < t).sum()
+
+    values = np.unique(np.concatenate([negative, positive]))
+    middles = (values[:-1] + values[1:]) / 2 if len(values) > 1 else values
+    t = likelihood.threshold(negative, positive)
+    assert t in middles
+    assert wrong(t) == min(wrong(m) for m in middles)
+
+
+def test_the_threshold_is_chosen_on_one_half_and_tested_on_the_other():
+    # the halves that are tested are on the wrong side of what the others teach
+    negative, positive = np.array([0.0, 9, 0, 9]), np.array([5.0, 5, 5, 5])
+    found = likelihood.classify(negative, positive)
+    assert found["threshold"] == 2.5
+    assert found["table"] == [[0, 2], [0, 2]]
+    assert found["accuracy"] == 0.5
+    assert found["area"] == 0.0

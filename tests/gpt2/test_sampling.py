@@ -1,0 +1,65 @@
+"""Sentences end where they end; streams show whole letters."""
+
+import pytest
+import torch
+
+from gpt2 import sampling
+from gpt2.config import Config
+from gpt2.sampling import first_sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It ends. Here not.", "It ends."),
+        ("Mr. Smith left! So did I.", "Mr. Smith left!"),
+        ("He lives in the U.S. now. Yes.", "He lives in the U.S. now."),
+        ("J. R. Ewing? No.", "J. R. Ewing?"),
+        ('"Who am I?" he asked.', '"Who am I?"'),
+        ("Rated 3.5 of 10. Fine.", "Rated 3.5 of 10."),
+        ("So am I. You too.", "So am I."),
+        ("Wait... what?", "Wait..."),
+        ("no end in sight", None),
+        ("", None),
+        (". Begins so.", "."),
+    ],
+)
+def test_a_sentence_ends_with_its_mark_and_not_in_an_abbreviation(text, expected):
+    assert first_sentence(text) == expected
+
+
+def test_sentences_begin_with_the_prefix_and_end(tiny, pairs):
+    found = sampling.sentences(tiny, pairs, "the movie", 5, 40, seed=0)
+    assert len(found) == 5
+    assert len(set(found)) > 1
+    assert found == sampling.sentences(tiny, pairs, "the movie", 5, 40, seed=0)
+    for text in found:
+        assert text.startswith("the movie")
+        assert first_sentence(text) == text or text.endswith(" …")
+
+
+def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
+    text = "ä the €"
+    ids = pairs.encode(text)
+    assert len(ids) > len(text) - 4
+    shown = []
+    tokens = iter([*ids, pairs.end, 0])
+    assert sampling.stream(tokens, pairs, shown.append) == text
+    assert "".join(shown) == text
+    assert next(tokens) == 0  # what comes after is not read
+
+
+def test_a_letter_that_is_cut_is_shown_as_such(pairs):
+    half = pairs.encode("€")[:2]
+    assert sampling.stream(iter(half), pairs, lambda _: None) == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"horizon": 2}, {"horizon": 3, "blocks": True}]
+)
+def test_a_continuation_has_its_length_whatever_the_horizon(tiny, options):
+    config = Config(length=21, top_k=5, temperature=0.5, **options)
+    idx = torch.tensor([1, 2, 3])
+    found = list(sampling.continuation(tiny, idx, config, seed=1))
+    assert len(found) == 21
+    assert found == list(sampling.continuation(tiny, idx, config, seed=1))
