@@ -54,16 +54,19 @@ def answer(asked: Asked, about: dict, folder: RunFolder) -> None:
     continued = questions.continue_openings(asked)
     page = answers.continuations_page(continued, who)
     folder.write("continuations.md", page.encode())
-    scores = questions.score_strings(asked)
+    texts = questions.strings(asked)
+    scores = questions.score(asked, texts)
     folder.write_figure("likelihood.png", plots.histograms(scores))
     apart = questions.tell_apart(scores)
-    areas = questions.areas_by_length(asked)
+    areas = questions.areas_by_length(asked, texts)
     curves = {name: found.pop("roc") for name, found in apart.items()}
     figure = plots.classifier(curves, questions.LENGTHS, areas)
     folder.write_figure("classifier.png", figure)
-    gap = questions.product_against_joint(asked)
+    levels = questions.pairs_ahead(asked, questions.TOP_K_PAIRS)
+    gap = questions.product_against_joint(levels)
     folder.write_figure("product.png", plots.product_against_joint(gap))
-    rows = questions.written_ahead(asked)
+    written = questions.pairs_ahead(asked, questions.TOP_K_AHEAD)
+    rows = questions.written_ahead(asked, questions.as_sharp(written))
     folder.write_figure("horizon.png", plots.ahead(rows))
     folder.write("horizon.md", answers.ahead_page(rows, who).encode())
     found = {
@@ -75,7 +78,7 @@ def answer(asked: Asked, about: dict, folder: RunFolder) -> None:
         "classifier": apart,
         "areas": {"lengths": list(questions.LENGTHS)} | areas,
         "product_against_joint": gap,
-        "same_first_token": questions.best_pair(asked),
+        "same_first_token": questions.best_pair(levels),
         "ahead": [row | {"texts": row["texts"][:1]} for row in rows],
     }
     lines = answers.verdicts(found)

@@ -183,10 +183,7 @@ def generate_ahead(
             ahead = Lookahead(model, torch.tensor(half, device=idx.device))
         levels = look_ahead(ahead.logits, ahead.follow, horizon, top_k)
         log_p = temper(levels, temperature)
-        path: tuple[int, ...] = ()
-        for level in log_p[: None if blocks else 1]:
-            p = level[path].exp().cpu()
-            path += (int(torch.multinomial(p, 1, generator=generator)),)
+        path = draw_path(log_p[: None if blocks else 1], generator)
         drawn = [int(levels[d][0][path[: d + 1]]) for d in range(len(path))]
         if len(drawn) == 1 and horizon > 1:
             ahead.keep(path[0])
@@ -195,3 +192,14 @@ def generate_ahead(
         for token in drawn[: end - len(text)]:
             text.append(token)
             yield token
+
+
+def draw_path(
+    log_p: list[Tensor], generator: torch.Generator | None
+) -> tuple[int, ...]:
+    """Draw an entry of each level, given those before it."""
+    path: tuple[int, ...] = ()
+    for level in log_p:
+        p = level[path].exp().cpu()
+        path += (int(torch.multinomial(p, 1, generator=generator)),)
+    return path

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from gpt2 import corpus, likelihood, sampling
 from gpt2.config import Config
-from gpt2.horizon import Lookahead, generate_ahead, joint, look_ahead, temper
+from gpt2.horizon import (
+    Levels,
+    Lookahead,
+    generate_ahead,
+    joint,
+    look_ahead,
+    temper,
+)
 from gpt2.tokens import BytePairs
 from machinery.training import derive_seed
 from transformer import GPT, generate
@@ -21,6 +28,7 @@ LENGTHS = (3, 5, 10, 20, 50, 100)  # characters of the strings that are told apa
 TEMPERATURES = tuple(round(0.1 * i, 1) for i in range(1, 16))
 AT = 0.5  # the temperature whose texts are compared
 N_AHEAD, TOP_K_AHEAD = 40, 10  # tokens written with each horizon, and kept of each
+TOP_K_PAIRS = 40  # tokens kept of each where pairs are compared
 
 
 @dataclass(frozen=True)
@@ -101,44 +109,44 @@ def continue_openings(asked: Asked) -> list[tuple[str, str]]:
     return found
 
 
-def score_strings(asked: Asked) -> dict[str, dict[str, np.ndarray]]:
-    """Question 6d: scores of random strings, Shakespeare, reviews, shuffled reviews."""
-    return {
-        name: likelihood.scores(asked.model, asked.pairs.encode, texts)
-        for name, texts in strings(asked).items()
-    }
-
-
 def strings(asked: Asked) -> dict[str, list[str]]:
+    """Return random strings, Shakespeare, reviews, and those with words shuffled."""
     return corpus.strings(
         asked.held_out, asked.config.n_strings, max(LENGTHS), asked.seed(STRINGS)
     )
 
 
+def score(asked: Asked, texts: dict[str, list[str]]) -> dict[str, dict]:
+    """Question 6d: scores (N,) of each kind of text."""
+    return {
+        name: likelihood.scores(asked.model, asked.pairs.encode, some)
+        for name, some in texts.items()
+    }
+
+
 def tell_apart(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, dict]:
     """Question 6e: random strings from language, by the sum and by the mean score."""
     found = {}
-    for score in ("sum", "per_token"):
-        language = both_kinds(scores, score)
-        random = scores["random"][score]
-        found[score] = likelihood.classify(random, language) | {
+    for kind in ("sum", "per_token"):
+        language = both_kinds(scores, kind)
+        random = scores["random"][kind]
+        found[kind] = likelihood.classify(random, language) | {
             "roc": likelihood.roc(random[1::2], language[1::2]),
         }
     return found
 
 
-def both_kinds(scores: dict[str, dict[str, np.ndarray]], score: str) -> np.ndarray:
+def both_kinds(scores: dict[str, dict[str, np.ndarray]], kind: str) -> np.ndarray:
     """Return a score of both kinds of language, one after the other."""
-    return np.concatenate([scores[name][score] for name in ("Shakespeare", "reviews")])
+    return np.concatenate([scores[name][kind] for name in ("Shakespeare", "reviews")])
 
 
-def areas_by_length(asked: Asked) -> dict[str, list[float]]:
+def areas_by_length(asked: Asked, whole: dict[str, list[str]]) -> dict[str, list]:
     """How short a text may be: areas for strings that are cut to fewer characters.
 
     random against language by the sum and per token; reviews against themselves with
     the words shuffled, by the sum.
     """
-    whole = strings(asked)
     found: dict[str, list[float]] = {"random, sum": [], "random, per token": [],
                                      "shuffled words, sum": []}  # fmt: skip
     for length in LENGTHS:
@@ -147,14 +155,10 @@ def areas_by_length(asked: Asked) -> dict[str, list[float]]:
         texts["reviews, words shuffled"] = [
             corpus.shuffle_words(text, draw) for text in texts["reviews"]
         ]
-        by = {
-            name: likelihood.scores(asked.model, asked.pairs.encode, some)
-            for name, some in texts.items()
-        }
-        for label, score in (("sum", "sum"), ("per token", "per_token")):
-            language = both_kinds(by, score)
+        by = score(asked, texts)
+        for label, kind in (("sum", "sum"), ("per token", "per_token")):
             found[f"random, {label}"].append(
-                likelihood.area(by["random"][score], language)
+                likelihood.area(by["random"][kind], both_kinds(by, kind))
             )
         found["shuffled words, sum"].append(
             likelihood.area(by["reviews, words shuffled"]["sum"], by["reviews"]["sum"])
@@ -163,24 +167,21 @@ def areas_by_length(asked: Asked) -> dict[str, list[float]]:
 
 
 @torch.no_grad()
-def contexts(asked: Asked, n: int = 20) -> list[Lookahead]:
-    """Return the model after the openings of n held-out reviews."""
-    room = asked.model.block_size - 3
-    return [
-        Lookahead(asked.model, asked.prompt(text)[-room:])
-        for text in corpus.openings(asked.held_out, n)
-    ]
+def pairs_ahead(asked: Asked, top_k: int, n: int = 20) -> list[Levels]:
+    """Return the next two tokens' distributions after n held-out openings."""
+    found = []
+    for text in corpus.openings(asked.held_out, n):
+        ahead = Lookahead(asked.model, asked.prompt(text)[2 - asked.model.block_size :])
+        found.append(look_ahead(ahead.logits, ahead.follow, 2, top_k))
+    return found
 
 
-def product_against_joint(asked: Asked) -> dict[str, list[float]]:
+def product_against_joint(levels: list[Levels]) -> dict[str, list[float]]:
     """Question 6g: how far the product of tempered conditionals is from the joint.
 
     Total variation over pairs of tokens at each temperature, a mean over contexts.
     Given the first token both temper the second alike: all of it is in the first.
     """
-    levels = [
-        look_ahead(c.logits, c.follow, 2, TOP_K_AHEAD * 4) for c in contexts(asked)
-    ]
     found: dict[str, list[float]] = {"temperature": [], "joint": []}
     for temperature in TEMPERATURES:
         distances = []
@@ -195,14 +196,11 @@ def product_against_joint(asked: Asked) -> dict[str, list[float]]:
     return found
 
 
-def as_sharp_as(asked: Asked, horizon: int) -> float:
-    """Return the temperature at which horizon 1 is as sharp as a horizon is at AT.
+def as_sharp(levels: list[Levels]) -> float:
+    """Return the temperature at which horizon 1 is as sharp as the levels' is at AT.
 
     That is: the next token has the same mean entropy over contexts.
     """
-    levels = [
-        look_ahead(c.logits, c.follow, horizon, TOP_K_AHEAD) for c in contexts(asked)
-    ]
     wanted = np.mean([entropy(temper(level, AT)[0]) for level in levels])
     low, high = 0.01, 1.0
     for _ in range(30):
@@ -217,13 +215,12 @@ def entropy(log_p: Tensor) -> float:
     return -torch.xlogy(log_p.exp(), log_p.exp()).sum().item()
 
 
-def written_ahead(asked: Asked) -> list[dict]:
+def written_ahead(asked: Asked, sharp: float) -> list[dict]:
     """Question 6h: what horizons 1, 2, 3 write at one temperature, and how likely.
 
     log_p is the model's own log-likelihood per token at temperature 1. One row is for
     horizon 1 at the temperature that is as sharp as horizon 2; one for blocks.
     """
-    sharp = as_sharp_as(asked, 2)
     kinds = [
         (1, AT, False), (2, AT, False), (3, AT, False), (1, sharp, False),
         (2, AT, True),
@@ -258,11 +255,10 @@ def written_ahead(asked: Asked) -> list[dict]:
     return rows
 
 
-def best_pair(asked: Asked) -> float:
+def best_pair(levels: list[Levels]) -> float:
     """How often the likeliest next token begins the likeliest pair of tokens."""
     same = []
-    for c in contexts(asked):
-        level = look_ahead(c.logits, c.follow, 2, TOP_K_AHEAD * 4)
+    for level in levels:
         best = int(joint(level).argmax()) // level[1][1].shape[1]
         same.append(best == int(level[0][1].argmax()))
     return float(np.mean(same))

@@ -4,7 +4,7 @@ It is transformer.GPT on movie reviews, with the first of GPT-2's own tokens.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from gpt2.corpus import Corpus
 from gpt2.recipe import Recipe
 from gpt2.tokens import BytePairs
 from machinery import checkpoint
-from machinery.optimizers import StackedMuon, Together, split_for_muon
+from machinery.optimizers import Together, muon_and_adamw
+from machinery.process import multiplies_in_bfloat16
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
 from machinery.training import fit
@@ -43,23 +44,23 @@ class Training:
     optimizer: Together
     scheduler: Together
     part: int = 0
-    losses: list[float] = None
+    losses: list[float] = field(default_factory=list)  # of each part, in nats
 
-    def files(self) -> dict[str, bytes]:
-        """Return what an interrupted training leaves."""
-        return {
-            "stand_in_checkpoint.pt": checkpoint.dump(
-                KIND,
-                self.model.state_dict(),
-                self.about(),
-                self.corpus.preprocessing,
-                optimizer=self.optimizer.state_dict(),
-                scheduler=self.scheduler.state_dict(),
-                part=self.part,
-                data_hash=self.corpus.digest,
-                losses=self.losses,
-            )
-        }
+    def checkpoint(self) -> bytes:
+        """Return what an interrupted training goes on from."""
+        return self.dump(
+            optimizer=self.optimizer.state_dict(),
+            scheduler=self.scheduler.state_dict(),
+            part=self.part,
+            data_hash=self.corpus.digest,
+        )
+
+    def dump(self, **more: Any) -> bytes:
+        """Return the bytes of the model as it is now."""
+        weights, read = self.model.state_dict(), self.corpus.preprocessing
+        return checkpoint.dump(
+            KIND, weights, self.about(), read, losses=self.losses, **more
+        )
 
     def about(self) -> dict[str, Any]:
         return asdict(self.recipe) | {"seed": self.seed}
@@ -93,23 +94,12 @@ def start(corpus: Corpus, recipe: Recipe, seed: int) -> Training:
     torch.manual_seed(seed)
     model = build(asdict(recipe), {})
     begin_with_bigrams(model, corpus.stream, recipe.rank)
-    matrices, others = split_for_muon(model, model.h)
-    optimizer = Together(
-        StackedMuon(matrices, recipe.muon_lr, recipe.muon_weight_decay),
-        torch.optim.AdamW(
-            others, recipe.adamw_lr, (0.9, 0.99), weight_decay=0.0, fused=True
-        ),
-    )
-    steps = recipe.parts * recipe.steps
-
-    def scale(step: int) -> float:
-        """Up along a line during the warm-up, then on a line that reaches zero."""
-        return min((step + 1) / (recipe.warm_up * steps), 1 - step / steps)
-
-    scheduler = Together(
-        *(torch.optim.lr_scheduler.LambdaLR(part, scale) for part in optimizer.parts)
-    )
-    return Training(recipe, seed, corpus, model, optimizer, scheduler, 0, [])
+    optimizer, scheduler = muon_and_adamw(
+        model, model.h, recipe.parts * recipe.steps, muon_lr=recipe.muon_lr,
+        muon_weight_decay=recipe.muon_weight_decay, adamw_lr=recipe.adamw_lr,
+        warm_up=recipe.warm_up,
+    )  # fmt: skip
+    return Training(recipe, seed, corpus, model, optimizer, scheduler)
 
 
 def resume(training: Training, path: Path) -> None:
@@ -149,14 +139,8 @@ def train(training: Training, folder: RunFolder) -> bytes:
         ):
             training.part = part
             training.losses.append(losses.mean().item())
-            for name, data in training.files().items():
-                folder.write(name, data)
-    return checkpoint.dump(
-        KIND,
-        training.model.state_dict(),
-        training.about(),
-        training.corpus.preprocessing | {"losses": training.losses},
-    )
+            folder.write("stand_in_checkpoint.pt", training.checkpoint())
+    return training.dump()
 
 
 def draw(
@@ -173,7 +157,7 @@ def draw(
 def half_precision_loss(model: GPT, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Return the mean loss in nats; products in bfloat16 where that is faster."""
     x, y = batch
-    half = torch.cpu._is_avx512_bf16_supported()  # there is no public question
+    half = multiplies_in_bfloat16(x.device)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         features = model.features(x, [None] * len(model.h)).flatten(0, 1)
         weight = model.lm_head.weight

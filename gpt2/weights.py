@@ -96,10 +96,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def read_model(path: Path, config: dict[str, Any]) -> GPT:
     """Return the model that a file's weights fill."""
-    if path.suffix == ".safetensors":
-        shapes, read = open_safetensors(path)
-    else:
-        shapes, read = open_pickle(path)
+    opened = open_safetensors if path.suffix == ".safetensors" else open_pickle
+    shapes, read = opened(path)
     names = {
         name.removeprefix("transformer."): name
         for name in shapes
@@ -107,6 +105,7 @@ def read_model(path: Path, config: dict[str, Any]) -> GPT:
     }
     if config["tie_weights"]:
         names.pop("lm_head.weight", None)
+    # each layer takes time to build, even without memory
     n_layers = len({name.split(".")[1] for name in names if name.startswith("h.")})
     if n_layers != config["n_layer"]:
         raise CheckpointError(
@@ -115,25 +114,30 @@ def read_model(path: Path, config: dict[str, Any]) -> GPT:
     with torch.device("meta"):
         model = GPT(**config)
     expected = {name: tuple(p.shape) for name, p in model.named_parameters()}
-    for name in sorted(expected.keys() | names.keys()):
-        found = shapes[names[name]] if name in names else "nothing"
-        if name.endswith(TRANSPOSED) and len(found) == 2:
-            found = found[::-1]
-        if expected.get(name) != found:
-            raise CheckpointError(
-                f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
-                f"found {found}"
-            )
-    weights = {}
-    for name, stored in names.items():
-        p = read(stored).float()
-        weights[name] = p.t().contiguous() if name.endswith(TRANSPOSED) else p
-        if not weights[name].isfinite().all():
+    turned = {name: turn(name, shapes[stored]) for name, stored in names.items()}
+    checkpoint.compare_shapes(expected, turned, path)
+    return fill(model, {name: read(stored) for name, stored in names.items()}, path)
+
+
+def turn(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that a stored weight has in the model."""
+    return shape[::-1] if name.endswith(TRANSPOSED) else shape
+
+
+def fill(model: GPT, stored: dict[str, Tensor], path: Path) -> GPT:
+    """Give a model without memory its weights; the head stays tied if it is."""
+    tied = model.lm_head.weight is model.wte.weight
+    weights = {
+        name: (p.t() if name.endswith(TRANSPOSED) else p).float().contiguous()
+        for name, p in stored.items()
+    }
+    for name, p in weights.items():
+        if not p.isfinite().all():
             raise CheckpointError(f"{path}: {name} is not finite")
-    if config["tie_weights"]:
+    if tied:
         weights["lm_head.weight"] = weights["wte.weight"]
     model.load_state_dict(weights, assign=True)
-    if config["tie_weights"]:
+    if tied:
         model.lm_head.weight = model.wte.weight
     return model.eval()
 

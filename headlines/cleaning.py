@@ -12,7 +12,7 @@ nouns in the singular. What differs from the notebook:
 
 import re
 
-from machinery.errors import BadInput
+from machinery.packages import module
 
 # a word, with what joins its parts; then the endings that are tokens of their own
 TOKEN = re.compile(r"[^\W_]+(?:[.'’&/-][^\W_]+)*")
@@ -69,10 +69,4 @@ def singular(word: str) -> str:
 
 
 def lemmatizer():
-    try:
-        from simplemma import lemmatize
-    except ImportError:
-        raise BadInput(
-            "simplemma is not installed; run: python -m pip install '.[headlines]'"
-        ) from None
-    return lemmatize
+    return module("simplemma", extra="headlines").lemmatize

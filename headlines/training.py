@@ -9,7 +9,8 @@ from headlines.data import Tokenizer
 from headlines.likelihood import crop, lengths, training_loss
 from headlines.model import PAD, DecoderTransformer
 from headlines.recipes import FastRecipe, Recipe
-from machinery.optimizers import StackedMuon, Together, split_for_muon
+from machinery.optimizers import Together, muon_and_adamw
+from machinery.process import multiplies_in_bfloat16
 from machinery.training import Batches, shuffled
 
 SPACE = Tokenizer().alphabet[" "]
@@ -61,11 +62,10 @@ def in_half_precision(above: int):
 
     It is for models of so many weights, on processors that multiply in it.
     """
-    able = torch.cpu._is_avx512_bf16_supported()  # there is no public question
 
     def loss(model: DecoderTransformer, batch: tuple[Tensor, Tensor]) -> Tensor:
         large = sum(p.numel() for p in model.parameters()) > above
-        half = large and (able or model.device.type == "cuda")
+        half = large and multiplies_in_bfloat16(model.device)
         with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
             return training_loss(model, *batch)
 
@@ -81,20 +81,11 @@ def make_optimizer(
     """
     if not isinstance(recipe, FastRecipe):
         return torch.optim.AdamW(model.parameters(), recipe.adamw_lr), None
-    matrices, others = split_for_muon(model, model.transformer_blocks)
-    parts = (
-        StackedMuon(matrices, recipe.muon_lr, recipe.muon_weight_decay),
-        torch.optim.AdamW(
-            others, recipe.adamw_lr, (0.9, 0.99), weight_decay=0.0, fused=True
-        ),
-    )
-
-    def scale(step: int) -> float:
-        """Up along a line during the warm-up, then on a line that reaches zero."""
-        return min((step + 1) / (recipe.warm_up * steps), 1 - step / steps)
-
-    schedulers = (torch.optim.lr_scheduler.LambdaLR(part, scale) for part in parts)
-    return Together(*parts), Together(*schedulers)
+    return muon_and_adamw(
+        model, model.transformer_blocks, steps, muon_lr=recipe.muon_lr,
+        muon_weight_decay=recipe.muon_weight_decay, adamw_lr=recipe.adamw_lr,
+        warm_up=recipe.warm_up,
+    )  # fmt: skip
 
 
 def initialize(model: DecoderTransformer, recipe: Recipe) -> None:

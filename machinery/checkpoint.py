@@ -197,12 +197,7 @@ def restore(
             f"{path} holds no such model: {type(error).__name__}: {first_line(error)}"
         ) from error
     expected = {name: tuple(p.shape) for name, p in model.state_dict().items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            raise CheckpointError(
-                f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
-                f"found {found.get(name, 'nothing')}"
-            )
+    compare_shapes(expected, found, path)
     if not all(p.isfinite().all() for p in content["state_dict"].values()):
         raise CheckpointError(f"{path} holds weights that are not finite")
     # a tensor may claim a shape that its few bytes do not fill
@@ -213,6 +208,18 @@ def restore(
     model = build(content["config"], content["preprocessing"])
     model.load_state_dict(content["state_dict"])
     return model
+
+
+def compare_shapes(
+    expected: dict[str, tuple], found: dict[str, tuple], path: str | Path
+) -> None:
+    """Raise CheckpointError that names the first weight missing, added or misshapen."""
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"{path}: {name} should have shape {expected.get(name, 'no place')}, "
+                f"found {found.get(name, 'nothing')}"
+            )
 
 
 def compare(

@@ -95,6 +95,28 @@ def orthogonal(matrices: Tensor, group: dict) -> Tensor:
     return x.mT if tall else x
 
 
+def muon_and_adamw(
+    model: nn.Module, blocks: nn.Module, steps: int, *,
+    muon_lr: float, muon_weight_decay: float, adamw_lr: float, warm_up: float,
+) -> tuple["Together", "Together"]:  # fmt: skip
+    """Return Muon for the blocks' matrices with AdamW for the rest, and a scheduler.
+
+    It takes the rates up along a line during warm_up, a share of the steps, and then
+    down on a line that reaches zero.
+    """
+    matrices, others = split_for_muon(model, blocks)
+    parts = (
+        StackedMuon(matrices, muon_lr, muon_weight_decay),
+        torch.optim.AdamW(others, adamw_lr, (0.9, 0.99), weight_decay=0.0, fused=True),
+    )
+
+    def scale(step: int) -> float:
+        return min((step + 1) / (warm_up * steps), 1 - step / steps)
+
+    schedulers = (torch.optim.lr_scheduler.LambdaLR(part, scale) for part in parts)
+    return Together(*parts), Together(*schedulers)
+
+
 def split_for_muon(
     model: nn.Module, blocks: nn.Module
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

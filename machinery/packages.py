@@ -26,15 +26,19 @@ def data_file(package: str, version: str, name: str, extra: str) -> Path:
     raise BadInput(f"{package} {version} lacks its file {name}; {install}")
 
 
-def module(name: str, extra: str) -> ModuleType:
-    """Return a module of an optional package; BadInput that names the extra."""
+def module(name: str, extra: str, package: str | None = None) -> ModuleType:
+    """Return a module of an optional package; BadInput that names the extra.
+
+    package is the package's name where it is not the module's.
+    """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
         raise BadInput(
-            f"{name} is not installed; run: python -m pip install '.[{extra}]'"
+            f"{package or name} is not installed; "
+            f"run: python -m pip install '.[{extra}]'"
         ) from None
 
 

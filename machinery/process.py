@@ -13,6 +13,13 @@ from machinery.errors import BadInput
 IMPORTED = time.perf_counter()
 
 
+def multiplies_in_bfloat16(device: torch.device) -> bool:
+    """Whether a device does so itself; the others imitate it, slower than float32."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported()  # there is no public question
+    return device.type == "cuda"
+
+
 def pick_device(name: str) -> torch.device:
     """Return cpu, cuda or mps, or for auto the best there is; BadInput if absent."""
     available = {

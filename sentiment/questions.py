@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from machinery.errors import BadInput
+from machinery.packages import module
 from machinery.tables import align
 from sentiment.data import Dataset
 from sentiment.nb_svm import NbSvm
@@ -229,9 +229,4 @@ def mistakes(
 
 def require_scikit_learn() -> None:
     """Raise BadInput where scikit-learn is missing: before hours of training."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise BadInput(
-            "scikit-learn is not installed; run: python -m pip install '.[sentiment]'"
-        ) from None
+    module("sklearn", extra="sentiment", package="scikit-learn")

