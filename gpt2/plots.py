@@ -36,7 +36,8 @@ def histograms(scores: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
                 linewidth=1.5 if shuffled else 0,
             )  # fmt: skip
         ax.set(xlabel=label, ylabel="texts" if ax is axes[0] else None)
-    axes[0].legend(frameon=False, loc="upper center", fontsize=9)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=4, frameon=False)
     return figure
 
 

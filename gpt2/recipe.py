@@ -12,7 +12,7 @@ class Recipe:
     block_size: int = 64  # short: more steps are worth more than a longer context
     batch_size: int = 16
     parts: int = 10  # after each of which everything so far is on the disk
-    steps: int = 165  # of each part
+    steps: int = 190  # of each part
     muon_lr: float = 0.02
     muon_weight_decay: float = 0.1
     adamw_lr: float = 0.005

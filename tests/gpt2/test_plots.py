@@ -27,7 +27,7 @@ def test_every_kind_of_text_is_in_every_histogram(scores):
     for ax in figure.axes:
         # each histogram is one outline, filled or not
         assert len(ax.patches) == len(scores)
-    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == list(scores)
 
 
