@@ -61,20 +61,23 @@ def per_target(model: DecoderTransformer, tokens: Tensor) -> tuple[Tensor, Tenso
     """
     model.eval()
     shape = len(tokens), tokens.shape[1] - 1
-    log_probs, hits = torch.zeros(shape), torch.zeros(shape, dtype=torch.bool)
+    log_probs = torch.zeros(shape, dtype=torch.float64)
+    hits = torch.zeros(shape, dtype=torch.bool)
     for rows in similar_lengths(tokens, CHUNK):
         lines = crop(tokens[rows].to(model.device))
         found = model.transformer_forward(lines)
         valid, width = counted(lines), lines.shape[1] - 1
         right = found[:, :-1].argmax(2) == lines[:, 1:]
-        log_probs[rows, :width] = (target_log_probs(found, lines) * valid).cpu()
+        log_probs[rows, :width] = (
+            (target_log_probs(found, lines) * valid).double().cpu()
+        )
         hits[rows, :width] = (right & valid).cpu()
     return log_probs, hits
 
 
 def line_losses(model: DecoderTransformer, tokens: Tensor) -> Tensor:
     """Return the NLL of each of the lines (N, T) in nats: (N,) float64."""
-    return -per_target(model, tokens)[0].double().sum(1)
+    return -per_target(model, tokens)[0].sum(1)
 
 
 def evaluate(model: DecoderTransformer, tokens: Tensor) -> dict[str, float]:
@@ -85,7 +88,7 @@ def evaluate(model: DecoderTransformer, tokens: Tensor) -> dict[str, float]:
     """
     log_probs, hits = per_target(model, tokens)
     n_characters = int(lengths(tokens).sum())
-    total = -log_probs.double().sum().item()
+    total = -log_probs.sum().item()
     characters = tokens[:, 1:] != PAD
     return {
         "nll": total / len(tokens),

@@ -79,19 +79,25 @@ class StackedMuon(torch.optim.Muon):
 
 
 def orthogonal(matrices: Tensor, group: dict) -> Tensor:
-    """Return matrices (N, rows, columns) with singular values near one, in bfloat16.
+    """Return matrices (N, rows, columns) with singular values near one.
 
     Newton-Schulz steps as in Jordan et al. 2024, with the coefficients of Muon's group.
+    Each multiplies x by a polynomial of its Gram matrix, and all of these commute: so
+    the steps are taken on Gram matrices, as small as the shorter side, and x itself is
+    multiplied twice in all.
     """
     a, b, c = group["ns_coefficients"]
     tall = matrices.shape[1] > matrices.shape[2]
-    x = (matrices.mT if tall else matrices).bfloat16()
+    x = matrices.mT if tall else matrices
     x = x / x.flatten(1).norm(dim=1).clamp(min=group["eps"])[:, None, None]
+    gram = x @ x.mT
+    eye = torch.eye(gram.shape[1], dtype=x.dtype, device=x.device)
+    product = eye
     for _ in range(group["ns_steps"]):
-        gram = x @ x.mT
-        x = torch.baddbmm(
-            x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a
-        )
+        step = torch.baddbmm(a * eye + b * gram, gram, gram, alpha=c)
+        product = step @ product
+        gram = step @ gram @ step
+    x = product @ x
     return x.mT if tall else x
 
 

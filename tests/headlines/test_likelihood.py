@@ -1,5 +1,6 @@
 """Leaving the pads out changes no number."""
 
+import copy
 import math
 
 import numpy as np
@@ -42,6 +43,7 @@ def by_hand(model, tokens):
 
 
 def test_skipping_equals_padding(model, tokens, monkeypatch):
+    model = copy.deepcopy(model).double()  # else a processor's order of sums shows
     for chunk in (1, 50, 10_000):
         monkeypatch.setattr(likelihood, "CHUNK", chunk)
         found = likelihood.line_losses(model, tokens)

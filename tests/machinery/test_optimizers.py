@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from machinery.optimizers import FlatAdam, StackedMuon, split_for_muon
+from machinery.optimizers import (
+    FlatAdam,
+    StackedMuon,
+    orthogonal,
+    split_for_muon,
+)
 from machinery.training import fit, shuffled
 from tests.helpers import assert_equal
 from transformer import GPT
@@ -157,6 +162,25 @@ def test_stacked_muon_makes_every_update_orthogonal_enough():
     for p in matrices:
         values = torch.linalg.svdvals(p.detach()) / (8 / 3) ** 0.5
         assert 0.6 < values.min() < values.max() < 1.3
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 40), (3, 40, 7), (1, 5, 5)])
+def test_steps_on_gram_matrices_are_steps_on_the_matrices(shape):
+    """Against Newton and Schulz' iteration as Jordan et al. write it, in doubles."""
+    torch.manual_seed(1)
+    group = torch.optim.Muon([nn.Parameter(torch.zeros(2, 2))]).param_groups[0]
+    matrices = torch.randn(shape)
+    a, b, c = group["ns_coefficients"]
+    wanted = []
+    for matrix in matrices.double():
+        x = matrix.T if shape[1] > shape[2] else matrix
+        x = x / x.norm()
+        for _ in range(group["ns_steps"]):
+            gram = x @ x.T
+            x = a * x + (b * gram + c * gram @ gram) @ x
+        wanted.append(x.T if shape[1] > shape[2] else x)
+    found = orthogonal(matrices, group)
+    torch.testing.assert_close(found.double(), torch.stack(wanted), atol=1e-4, rtol=0)
 
 
 def test_stacked_muon_goes_on_from_its_state_exactly():
