@@ -172,6 +172,7 @@ def summarize(run: Run, **found: Any) -> dict[str, Any]:
         "epochs": run.rows,
         **found,
         "samples": run.samples,
+        "written": samples.before_and_after(run),
     }
 
 

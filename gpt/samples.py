@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gpt import runs
 from gpt.config import Config
 from gpt.runs import Run
 from machinery.training import derive_seed
 from transformer import GPT, generate
 
-AFTER_EPOCH, AT_THE_END = 1, 2  # streams of random numbers
+AFTER_EPOCH, AT_THE_END, WHOLE = 1, 2, 3  # streams of random numbers
+WRITTEN = 300  # characters of a text
 
 
 def kinds(config: Config) -> dict[str, int | None]:
@@ -35,6 +37,19 @@ def after_epoch(run: Run) -> dict[str, list[str]]:
     drawn = draw(run, AFTER_EPOCH, run.config.n_sentences)
     decode = run.corpus.vocabulary.decode
     return {kind: list(map(decode, ids.tolist())) for kind, ids in drawn.items()}
+
+
+def before_and_after(run: Run) -> dict[str, str]:
+    """Return a text of the model as its training began, and one as it is now."""
+    config, corpus = run.config, run.corpus
+    untrained = runs.start(config, corpus, run.device).model.eval()
+    seed = [config.seed, run.epoch, WHOLE]
+    return {
+        name: corpus.vocabulary.decode(
+            sentences(model, run.prompt, 1, WRITTEN, None, seed)[0].tolist()
+        )
+        for name, model in {"untrained": untrained, "trained": run.model}.items()
+    }
 
 
 def sentences(

@@ -75,13 +75,36 @@ SECTIONS = {
             "horizon.png",
         ),
     },
+    "gpt_training": {"train_gpt": ("summary.json", "step_losses.png")},
+    "similarity": {
+        "compare_similarity": (
+            "summary.json",
+            "image.png",
+            "maps_dot.png",
+            "maps_cosine.png",
+            "matrices.png",
+            "heads.png",
+            "sharpness.png",
+        ),
+    },
+    "theory": {
+        "check_theory": (
+            "summary.json",
+            "regression.png",
+            "noise.png",
+            "prior.png",
+            "reversal.png",
+            "monte_carlo.png",
+        ),
+    },
 }
 # an assignment's report, NAME.typ here, puts the sections of these rooms together
 REPORTS = {
     "generative_models": ("mixtures", "gpt"),
     "decoder_transformer": ("headlines",),
     "sentiment_analysis": ("sentiment",),
-    "gpt2_sampling": ("gpt2",),
+    "gpt2_sampling": ("theory", "gpt2"),
+    "third_homework": ("theory", "gpt_training", "similarity"),
 }
 
 

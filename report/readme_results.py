@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+import readme_rooms as rooms
 import readme_sections as sections
 from machinery import cli
 from machinery.cli import option
@@ -37,7 +38,12 @@ FIGURES = {  # in docs/, from the outputs
     "gpt2_likelihood.png": "gpt2/likelihood.png",
     "gpt2_product.png": "gpt2/product.png",
     "gpt2_horizon.png": "gpt2/horizon.png",
+    "similarity_matrices.png": "similarity/matrices.png",
+    "similarity_heads.png": "similarity/heads.png",
+    "theory_noise.png": "theory/noise.png",
+    "theory_reversal.png": "theory/reversal.png",
 }
+VERBS = {"gpt2": "sample", "similarity": "compare", "theory": "check"}
 FIRST = ("gmm", "umm", "gpt")  # the first assignment's runs
 WIDTH, COLORS = 1000, 128  # of the figures in docs/
 # README, the name in its markers, and what stands between them
@@ -46,9 +52,11 @@ SECTIONS = (
     ("mixtures/README.md", "results", sections.mixtures),
     ("gpt/README.md", "results", sections.gpt),
     ("gpt/README.md", "speed run", sections.speedrun),
-    ("headlines/README.md", "results", sections.headlines),
-    ("sentiment/README.md", "results", sections.sentiment),
-    ("gpt2/README.md", "results", sections.gpt2),
+    ("headlines/README.md", "results", rooms.headlines),
+    ("sentiment/README.md", "results", rooms.sentiment),
+    ("gpt2/README.md", "results", rooms.gpt2),
+    ("similarity/README.md", "results", rooms.similarity),
+    ("theory/README.md", "results", rooms.theory),
 )
 
 
@@ -87,18 +95,16 @@ def numbers_of(outputs: Path, path: Path) -> dict[str, Any]:
     found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     if not found or any((outputs / name).is_dir() for name in FIRST):
         found |= summarise(**{name: read(outputs, name) for name in FIRST})
-    if "headlines" not in found or (outputs / "headlines").is_dir():
-        found["headlines"] = summarise_headlines(read(outputs, "headlines"))
-    if "sentiment" not in found or (outputs / "sentiment").is_dir():
-        found["sentiment"] = summarise_sentiment(read(outputs, "sentiment"))
-    if "gpt2" not in found or (outputs / "gpt2").is_dir():
-        found["gpt2"] = summarise_gpt2(read(outputs, "gpt2"))
+    for name, summarise_room in ROOMS.items():
+        if name not in found or (outputs / name).is_dir():
+            found[name] = summarise_room(read(outputs, name))
     return found
 
 
 def driver_of(name: str) -> str:
     """Return the driver that writes a folder."""
-    return "sample_gpt2.py" if name == "gpt2" else f"train_{name}.py"
+    verb = VERBS.get(name, "train")
+    return f"{verb}_{name}.py"
 
 
 def read(outputs: Path, name: str) -> dict[str, Any]:
@@ -170,6 +176,30 @@ def summarise_gpt2(run: dict[str, Any]) -> dict[str, Any]:
     found = {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
     examples = list(run["sentences"].items())[:3]
     return found | {"sentences": {prefix: some[0] for prefix, some in examples}}
+
+
+def summarise_similarity(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("close", "sentences", "seconds", "versions")
+    found = {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
+    verdicts = {
+        name: {v["rule"]: v["holds"] for v in by_rule}
+        for name, by_rule in run["verdicts"].items()
+    }
+    return found | {"verdicts": verdicts}
+
+
+def summarise_theory(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("checks", "sentence", "seconds", "versions")
+    return {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
+
+
+ROOMS = {
+    "headlines": summarise_headlines,
+    "sentiment": summarise_sentiment,
+    "gpt2": summarise_gpt2,
+    "similarity": summarise_similarity,
+    "theory": summarise_theory,
+}
 
 
 def starts(run: dict[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,17 @@ def test_the_samples_are_in_the_file_the_summary_and_on_the_terminal(finished_gp
                 assert f"{kind}: {sentence!r}" in result.stdout
 
 
+def test_a_text_before_and_one_after_training_is_in_the_summary(finished_gpt):
+    written = json.loads((finished_gpt[0] / "summary.json").read_text())["written"]
+    assert list(written) == ["untrained", "trained"]
+    for text in written.values():
+        assert len(text) == len("the ") + 300
+        assert text.startswith("the ")
+    # an untrained model knows no letter to be commoner than another
+    counts = [text.count("e") + text.count(" ") for text in written.values()]
+    assert counts[0] < counts[1]
+
+
 def test_the_summary_has_the_metrics_the_config_and_the_sizes(folder, config):
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     assert summary["config"]["seed"] == 42

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import check_theory
+import compare_similarity
 import train_gmm
 import train_umm
 from tests.helpers import ROOT
@@ -32,6 +34,14 @@ def finished(
                 data_dir=str(places), output_dir=str(folder), epochs=2, n_seeds=2
             )
         )
+    compare_similarity.main(
+        compare_similarity.Config(
+            output_dir=str(outputs / "similarity"), height=3, width=4, n_sets=5
+        )
+    )
+    check_theory.main(
+        check_theory.Config(output_dir=str(outputs / "theory"), n_draws=1000)
+    )
     shutil.copytree(finished_gpt[0], outputs / "gpt")
     shutil.copytree(finished_headlines, outputs / "headlines")
     shutil.copytree(finished_sentiment, outputs / "sentiment")

@@ -260,9 +260,8 @@ def test_a_missing_output_names_the_driver_that_writes_it(
     else:
         shutil.rmtree(outputs / name)
     if not report:  # nor is there what any other report needs
-        shutil.rmtree(outputs / "headlines")
-        shutil.rmtree(outputs / "sentiment")
-        shutil.rmtree(outputs / "gpt2")
+        for other in ("headlines", "sentiment", "gpt2", "theory"):
+            shutil.rmtree(outputs / other)
     status, out, err = run_here(build, *report, "--outputs", outputs)
     assert (status, out) == (2, "")
     assert_one_line(err, f"run python train_{name}.py", file or "summary.json")
@@ -311,6 +310,7 @@ def test_without_a_name_every_report_whose_runs_are_there_is_written(
         f"wrote {Path('outputs', 'reports', OTHER)}.pdf",
         f"wrote {Path('outputs', 'reports', 'sentiment_analysis')}.pdf",
         f"wrote {Path('outputs', 'reports', 'gpt2_sampling')}.pdf",
+        f"wrote {Path('outputs', 'reports', 'third_homework')}.pdf",
     ]
     status, _, err = run_here(build, "later", "--outputs", outputs)
     assert status == 2
@@ -323,3 +323,32 @@ def test_every_report_has_its_source_and_every_section_a_file():
         assert {f"{section}.typ" for section in sections} <= {*SOURCES}
     used = {section for sections in build.REPORTS.values() for section in sections}
     assert used == build.SECTIONS.keys()
+
+
+def test_the_report_on_the_third_homework_has_its_runs_numbers(finished):
+    path = finished / "third.pdf"
+    path.write_bytes(build.build("third_homework", finished))
+    text = text_of(PdfReader(path))
+    theory = json.loads((finished / "theory/summary.json").read_text())
+    measured = [c["measured"] for c in theory["checks"] if c["question"][:3] == "001"]
+    assert len(measured) > 8
+    similarity = json.loads((finished / "similarity/summary.json").read_text())
+    broken = [
+        verdict["evidence"]
+        for name in ("dot product", "softmax of rows", "softmax of all cosines")
+        for verdict in similarity["verdicts"][name]
+        if not verdict["holds"]
+    ]
+    assert len(broken) == 7
+    for words in measured + broken:
+        assert words in text
+    assert not re.search(r"\b(nan|NaN|inf)\b|\?\?", text)
+
+
+def test_the_report_on_gpt2_has_the_theory_s_measurements(finished):
+    path = finished / "gpt2_and_theory.pdf"
+    path.write_bytes(build.build("gpt2_sampling", finished))
+    text = text_of(PdfReader(path))
+    found = json.loads((finished / "theory/summary.json").read_text())
+    for check in found["checks"]:
+        assert (check["measured"] in text) == (check["question"][:3] == "003")

@@ -1,0 +1,1 @@
+"""The theory questions of two assignments, each derivation with an experiment."""
