@@ -12,7 +12,7 @@ READY := $(VENV)/ready
 READY_ALL := $(VENV)/ready-all
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FIRST := gmm umm gpt
-ALL := $(FIRST) headlines sentiment gpt2 similarity theory
+ALL := $(FIRST) headlines sentiment gpt2 similarity composers theory
 PARTS ?= $(ALL)
 
 .PHONY: test test-all reproduce reproduce-all report bench style format clean
@@ -40,6 +40,10 @@ reproduce-sentiment: $(READY_ALL)
 
 reproduce-gpt2: $(READY_ALL)
 	$(BIN)/python sample_gpt2.py
+
+reproduce-composers: $(READY_ALL)
+	$(BIN)/python train_composers.py
+	$(BIN)/python train_composers.py --ablate
 
 reproduce-similarity: $(READY)
 	$(BIN)/python compare_similarity.py

@@ -75,6 +75,15 @@ SECTIONS = {
             "horizon.png",
         ),
     },
+    "composers": {
+        "train_composers": (
+            "summary.json",
+            "lines.png",
+            "confusion_attention.png",
+            "votes.png",
+        ),
+        "train_composers --ablate": ("ablation.json", "ablation.png"),
+    },
     "gpt_training": {"train_gpt": ("summary.json", "step_losses.png")},
     "similarity": {
         "compare_similarity": (
@@ -104,7 +113,7 @@ REPORTS = {
     "decoder_transformer": ("headlines",),
     "sentiment_analysis": ("sentiment",),
     "gpt2_sampling": ("theory", "gpt2"),
-    "third_homework": ("theory", "gpt_training", "similarity"),
+    "third_homework": ("theory", "gpt_training", "similarity", "composers"),
 }
 
 

@@ -40,6 +40,7 @@ FIGURES = {  # in docs/, from the outputs
     "gpt2_horizon.png": "gpt2/horizon.png",
     "similarity_matrices.png": "similarity/matrices.png",
     "similarity_heads.png": "similarity/heads.png",
+    "composers.png": "composers/lines.png",
     "theory_noise.png": "theory/noise.png",
     "theory_reversal.png": "theory/reversal.png",
 }
@@ -56,6 +57,7 @@ SECTIONS = (
     ("sentiment/README.md", "results", rooms.sentiment),
     ("gpt2/README.md", "results", rooms.gpt2),
     ("similarity/README.md", "results", rooms.similarity),
+    ("composers/README.md", "results", rooms.composers),
     ("theory/README.md", "results", rooms.theory),
 )
 
@@ -188,6 +190,11 @@ def summarise_similarity(run: dict[str, Any]) -> dict[str, Any]:
     return found | {"verdicts": verdicts}
 
 
+def summarise_composers(run: dict[str, Any]) -> dict[str, Any]:
+    kept = ("notes", "tables", "sentences", "seconds", "versions")
+    return {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
+
+
 def summarise_theory(run: dict[str, Any]) -> dict[str, Any]:
     kept = ("checks", "sentence", "seconds", "versions")
     return {name: run[name] for name in kept} | {"seed": run["config"]["seed"]}
@@ -198,6 +205,7 @@ ROOMS = {
     "sentiment": summarise_sentiment,
     "gpt2": summarise_gpt2,
     "similarity": summarise_similarity,
+    "composers": summarise_composers,
     "theory": summarise_theory,
 }
 

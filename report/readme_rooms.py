@@ -168,6 +168,49 @@ def similarity(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def composers_rows(run: dict[str, Any]) -> list[Row]:
+    rows = {row["name"]: row for row in run["tables"]["by_work"]}
+    shown = (
+        "relational attention",
+        "plain attention (GAT)",
+        "all features, random forest",
+        "relational attention and forest",
+    )
+    result = "accuracy per scrap, no work on both sides: " + ", ".join(
+        f"{name} {rows[name]['accuracy']:.1%}" for name in shown
+    )
+    what = "graph attention on scraps of scores names the composer"
+    return [(what, "train_composers", run["seconds"], result)]
+
+
+def composers(summary: dict[str, Any]) -> str:
+    """Return every line on both splits."""
+    run = summary["composers"]
+    random = {row["name"]: row for row in run["tables"]["at_random"]}
+    lines = [
+        *(f"{note}.\n" for note in run["notes"]),
+        "| line | accuracy by work | macro-F1 | vote of works | at random |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for row in run["tables"]["by_work"]:
+        other = random.get(row["name"])
+        flattered = f"{other['accuracy']:.1%}" if other else ""
+        lines.append(
+            f"| {row['name']} | {row['accuracy']:.1%} ± {100 * row['spread']:.1f} "
+            f"| {row['macro_f1']:.3f} | {row['vote']:.1%} | {flattered} |"
+        )
+    versions = ", ".join(f"{k} {v}" for k, v in run["versions"].items())
+    lines += [
+        "",
+        *(f"- {line}" for line in run["sentences"]),
+        "",
+        "± is the standard deviation over five folds. "
+        f"`train_composers.py`, one run of seed {run['seed']}; {versions}; "
+        f"{run['seconds'] / 60:.1f} minutes.",
+    ]
+    return "\n".join(lines)
+
+
 def theory_rows(run: dict[str, Any]) -> list[Row]:
     what = "theory: regression, regularisation, KL, counting, Monte Carlo"
     return [(what, "check_theory", run["seconds"], run["sentence"])]
@@ -204,5 +247,6 @@ ROWS = {
     "sentiment": sentiment_rows,
     "gpt2": gpt2_rows,
     "similarity": similarity_rows,
+    "composers": composers_rows,
     "theory": theory_rows,
 }

@@ -13,15 +13,18 @@ import pytest
 import torch
 
 import sample_gpt2
+import train_composers
 import train_gmm
 import train_headlines
 import train_sentiment
+from composers import baselines
 from gpt2.recipe import Recipe
 from gpt2.tokens import BytePairs
 from headlines import why
 from headlines.recipes import SIZES, Size
 from machinery import cli, progress
 from sentiment import recipes
+from tests.composers.conftest import write_scores
 from tests.gpt2.conftest import MERGES
 from tests.helpers import run_driver, write_places, write_texts
 
@@ -236,3 +239,19 @@ def run_here(monkeypatch, capsys, tmp_path, restored_signals):
         return end.value.code, out, err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def finished_composers(tmp_path_factory):
+    """The folder of a finished run of train_composers.py on small scores."""
+    scores = write_scores(tmp_path_factory.mktemp("scores_of_three"))
+    folder = tmp_path_factory.mktemp("outputs") / "composers"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "N_TREES", 20)
+        config = train_composers.Config(
+            scores=str(scores), output_dir=str(folder), epochs=6, threads=1,
+            batch_size=16, n_seeds=1,
+        )  # fmt: skip
+        train_composers.main(config)
+        train_composers.main(replace(config, ablate=True, epochs=1))
+    return folder

@@ -23,6 +23,7 @@ def finished(
     finished_headlines,
     finished_sentiment,
     finished_gpt2,
+    finished_composers,
     tmp_path_factory,
 ) -> Path:
     """The folder with all drivers' outputs; not to be changed."""
@@ -46,6 +47,7 @@ def finished(
     shutil.copytree(finished_headlines, outputs / "headlines")
     shutil.copytree(finished_sentiment, outputs / "sentiment")
     shutil.copytree(finished_gpt2, outputs / "gpt2")
+    shutil.copytree(finished_composers, outputs / "composers")
     return outputs
 
 

@@ -1,0 +1,1 @@
+"""Graph attention on scraps of scores: who wrote these fifty notes?"""

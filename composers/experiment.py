@@ -1,0 +1,195 @@
+"""Every line of the table on the same folds, and trainings of their own."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from composers import baselines, graphs, runs, scores, scraps
+from composers.baselines import BASELINES
+from composers.config import Config
+from composers.graphs import KINDS, Graphs
+from composers.model import ComposerNetwork
+from composers.runs import Setting
+from composers.scraps import Scraps
+from machinery.errors import BadInput
+from machinery.progress import Progress
+from machinery.training import steps_per_epoch
+
+FEWEST_WORKS = 5  # of a composer, to be split by work and not by movement
+RELATIONAL, PLAIN = "relational attention", "plain attention (GAT)"
+BOTH = "relational attention and forest"
+FOREST = "all features, random forest"
+SEARCHED: dict[str, dict] = {
+    "defaults": {},
+    "one layer": {"layers": 1},
+    "two layers": {"layers": 2},
+    "dropout 0.2": {"dropout": 0.2},
+    "dropout 0.5": {"dropout": 0.5},
+    "rate 0.001": {"learning_rate": 1e-3},
+    "half the epochs": {"epochs": 0.5},
+    "twice the epochs": {"epochs": 2},
+    "no transposition": {"rotate": False},
+}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All scraps with their graphs and features, and what to say of them."""
+
+    scraps: Scraps
+    graphs: Graphs
+    features: dict[str, np.ndarray]
+    notes: tuple[str, ...]
+    by_movement: tuple[str, ...]  # composers with too few works
+
+    @property
+    def labels(self) -> Tensor:
+        return torch.from_numpy(self.scraps.labels)
+
+
+def prepare(config: Config, cache: Path) -> Corpus:
+    """Read the scores and shred them; BadInput where there is too little."""
+    baselines.require()
+    places = (
+        scores.from_folder(Path(config.scores))
+        if config.scores
+        else scores.from_music21()
+    )
+    read = scores.load(places, cache)
+    kept, copies = scores.without_copies(read)
+    kept, few = scores.group_by_movement(kept, FEWEST_WORKS)
+    found = scraps.make_scraps(kept, config.scraps, config.seed)
+    check(found)
+    per_composer = np.bincount(found.labels[found.base])
+    named = zip(found.composers, per_composer, strict=True)
+    notes = (
+        f"{len(read):,} scores read; left out: {len(copies)} with another's music",
+        "scraps of 50 notes: " + ", ".join(f"{name} {n}" for name, n in named),
+        "split by movement, of too few works: " + (", ".join(few) or "none"),
+    )
+    return Corpus(
+        found, graphs.make_graphs(found.notes), baselines.features(found.notes), notes,
+        tuple(few),
+    )  # fmt: skip
+
+
+def check(found: Scraps) -> None:
+    """Raise BadInput for a composer whose scraps do not reach all folds."""
+    for label, name in enumerate(found.composers):
+        of_one = found.base & (found.labels == label)
+        n_works = len(np.unique(found.works[of_one]))
+        if n_works < scraps.N_FOLDS:
+            raise BadInput(
+                f"{name} needs at least {scraps.N_FOLDS} works or movements of "
+                f"{scraps.SIZE} notes, found {n_works}"
+            )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What each line says of every base scrap, by a model that did not see it."""
+
+    by_work: bool
+    folds: list[tuple[np.ndarray, np.ndarray]]
+    said: dict[str, np.ndarray]  # line: probabilities (n_base, classes)
+    networks: list[ComposerNetwork]  # the relational ones, by fold
+    silenced: dict[str, np.ndarray]  # the relational one without a kind of relation
+
+
+def judge_all(
+    corpus: Corpus, config: Config, device: torch.device, by_work: bool,
+    progress: Progress,
+) -> Judged:  # fmt: skip
+    """Train every line on each fold's training rows, and ask it about the others."""
+    parts = scraps.folds(corpus.scraps, by_work, config.seed)
+    n_base, n_classes = corpus.scraps.base.sum(), len(corpus.scraps.composers)
+    settings = {RELATIONAL: Setting(), PLAIN: Setting(relational=False)}
+    if not by_work:
+        del settings[PLAIN]
+    names = [*BASELINES, *settings]
+    said = {name: np.zeros((n_base, n_classes)) for name in names}
+    silenced = {kind: np.zeros((n_base, n_classes)) for kind in KINDS}
+    networks = []
+    for train, test in parts:
+        for name, (which, kind) in BASELINES.items():
+            said[name][test] = baselines.classify(
+                kind, corpus.features[which], corpus.scraps.labels, train, test,
+                config.seed,
+            )  # fmt: skip
+        for name, setting in settings.items():
+            model = fit_on(corpus, train, config, setting, device, progress)
+            said[name][test] = runs.probabilities(model, corpus.graphs, test)
+            if name == RELATIONAL:
+                networks.append(model)
+                for kind, relations in KINDS.items():
+                    silenced[kind][test] = runs.probabilities(
+                        model, corpus.graphs, test, relations
+                    )
+    said[BOTH] = (said[RELATIONAL] + said[FOREST]) / 2
+    return Judged(by_work, parts, said, networks, silenced)
+
+
+def fit_on(
+    corpus: Corpus, rows: np.ndarray, config: Config, setting: Setting,
+    device: torch.device, progress: Progress,
+) -> ComposerNetwork:  # fmt: skip
+    return runs.train(
+        corpus.graphs, corpus.labels, torch.from_numpy(rows),
+        len(corpus.scraps.composers), config, setting, device, progress,
+    )  # fmt: skip
+
+
+def n_steps(corpus: Corpus, config: Config) -> int:
+    """About the steps of all trainings of a default run."""
+    whole = steps_per_epoch(len(corpus.scraps), config.batch_size) * config.epochs
+    return int(whole * (1 + 2 * 4 + 2))
+
+
+def search(
+    corpus: Corpus, config: Config, device: torch.device, progress: Progress
+) -> list[dict]:
+    """Try settings on works held out of each training fold; no test work is seen."""
+    outer = scraps.folds(corpus.scraps, True, config.seed)[:2]
+    rows = []
+    for name, change in SEARCHED.items():
+        change = dict(change)
+        if "epochs" in change:
+            change["epochs"] = max(round(config.epochs * change["epochs"]), 1)
+        tried = replace(config, **change)
+        found = []
+        for seed, (train, _) in enumerate(outer):
+            works = np.unique(corpus.scraps.works[train])
+            held = works[np.random.default_rng(seed).random(len(works)) < 0.2]
+            out = np.isin(corpus.scraps.works[train], held)
+            validation = train[out & corpus.scraps.base[train]]
+            model = fit_on(corpus, train[~out], tried, Setting(), device, progress)
+            said = runs.probabilities(model, corpus.graphs, validation)
+            right = said.argmax(1) == corpus.scraps.labels[validation]
+            found.append(right.mean())
+        rows.append({"setting": name, "accuracy": float(np.mean(found))})
+        progress.print(f"{name}: {rows[-1]['accuracy']:.1%} on validation works")
+    return rows
+
+
+def ablate(
+    corpus: Corpus, config: Config, device: torch.device, progress: Progress
+) -> list[dict]:
+    """Train without one kind of relation after the other, on a fold for each seed."""
+    parts = scraps.folds(corpus.scraps, True, config.seed)
+    rows = []
+    for name, relations in {"all relations": (), **KINDS}.items():
+        found = []
+        for seed in range(config.n_seeds):
+            train, test = parts[seed % len(parts)]
+            setting = Setting(left_out=relations, seed=seed)
+            model = fit_on(corpus, train, config, setting, device, progress)
+            said = runs.probabilities(model, corpus.graphs, test, relations)
+            right = said.argmax(1) == corpus.scraps.labels[test]
+            found.append(float(right.mean()))
+        rows.append({"left_out": name, "accuracies": found})
+        progress.print(f"without {name}: {np.mean(found):.1%}" if relations
+                       else f"{name}: {np.mean(found):.1%}")  # fmt: skip
+    return rows

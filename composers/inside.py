@@ -1,0 +1,62 @@
+"""One scrap and its graph as arrays for the figure; who wrote a score."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from composers import graphs, runs
+from composers.graphs import KINDS, RELATIONS, Graphs, batch
+from composers.model import ComposerNetwork
+from composers.notes import DURATION, ONSET, PART, PITCH, TICKS
+from composers.scores import READERS, read_score
+from composers.scraps import SIZE, cut
+from machinery.errors import BadInput
+
+HEADS = ("consecutive", "during")  # whose attention is drawn
+
+
+def roll(model: ComposerNetwork, notes: np.ndarray, built: Graphs, row: int) -> dict:
+    """Return one scrap's notes, edges by relation, and attention of two heads."""
+    graph = batch(built, torch.tensor([row]))
+    parts = (graph.pitch, graph.numbers, graph.source, graph.target, graph.relation)
+    device = model.query.weight.device
+    with torch.no_grad():
+        weight = model.eval().attention(*(part.to(device) for part in parts)).cpu()
+    pairs = torch.stack([graph.source, graph.target], 1).numpy()
+    relation, weight = graph.relation.numpy(), weight.numpy()
+    scrap = notes[row]
+    return {
+        "begin": scrap[:, ONSET] / TICKS,
+        "length": scrap[:, DURATION] / TICKS,
+        "pitch": scrap[:, PITCH],
+        "part": scrap[:, PART],
+        "edges": {
+            kind: pairs[relation == first] for kind, (first, *_) in KINDS.items()
+        },
+        "attention": {
+            head: np.column_stack([pairs, weight])[relation == RELATIONS.index(head)]
+            for head in HEADS
+        },
+    }
+
+
+def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, float]], dict, int]:
+    """Return the composers by the vote of a score's scraps, the roll of the scrap that
+    is surest of the winner, and the number of scraps. BadInput for no score."""
+    model, composers = runs.load(str(model_path))
+    if path.suffix.lower() not in READERS:
+        raise BadInput(f"--predict {path} must end in one of {', '.join(READERS)}")
+    notes, _ = read_score(path)
+    scraps = cut(notes)
+    if not len(scraps):
+        raise BadInput(f"--predict {path} has {len(notes)} notes; a scrap needs {SIZE}")
+    built = graphs.make_graphs(scraps)
+    said = runs.probabilities(model, built, np.arange(len(scraps)))
+    total = np.log(said.clip(1e-9)).sum(0)
+    vote = np.exp(total - total.max())
+    vote /= vote.sum()
+    order = vote.argsort()[::-1]
+    surest = int(said[:, order[0]].argmax())
+    named = [(composers[i], float(vote[i])) for i in order]
+    return named, roll(model, scraps, built, surest), len(scraps)
