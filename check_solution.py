@@ -1,8 +1,9 @@
 """Check a solution of the exercise: which questions are right, and what is wrong.
 
 python check_solution.py FOLDER     # with mixture_models.py, transformer.py, dataset.py
+                                    # or, of the sentiment assignment, models.py
 
-Any of the three files is enough. Exit status: 0 when every question that was checked
+Any of these files is enough. Exit status: 0 when every question that was checked
 passed, 1 when one failed, 2 for bad input.
 """
 
@@ -40,9 +41,9 @@ def check_input(folder: Path, page: Path | None) -> None:
         raise BadInput(f"FOLDER must exist, got {folder}")
     if not folder.is_dir():
         raise BadInput(f"FOLDER must be a folder, got the file {folder}")
-    if not any((folder / name).is_file() for name in sandbox.FILES):
+    if not any((folder / name).is_file() for name in sandbox.JUDGED):
         raise BadInput(
-            f"FOLDER must hold one of {', '.join(sandbox.FILES)}, got {folder}"
+            f"FOLDER must hold one of {', '.join(sandbox.JUDGED)}, got {folder}"
         )
     if page is not None and not page.resolve().parent.is_dir():
         raise BadInput(f"--html must be in a folder that exists, got {page}")

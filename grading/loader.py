@@ -35,6 +35,10 @@ SYNONYMS = {
 }
 
 
+# of our own solution, what does not stand at the root
+IN_ROOMS = {"models.py": "sentiment.model"}
+
+
 class Blame(Exception):
     """One sentence about what is wrong with a solution."""
 
@@ -67,7 +71,8 @@ class Solution:
                 self.own_modules[file.removesuffix(".py")] = OURS[file]
 
     def has(self, file: str) -> bool:
-        return self.folder / file in self.sources
+        own = self.folder == ROOT and file in IN_ROOMS
+        return own or self.folder / file in self.sources
 
     def enter(self) -> None:
         """Go into the folder, and put back what the solution has deleted there."""
@@ -116,7 +121,8 @@ class Solution:
             except (Blame, NotOffered):  # ours stands in: the models are still judged
                 sys.modules["dataset"] = OURS["dataset.py"]
         try:
-            return importlib.import_module(name)
+            where = IN_ROOMS.get(f"{name}.py", name) if self.folder == ROOT else name
+            return importlib.import_module(where)
         except (Exception, SystemExit, TimeLimit) as error:
             return error
 

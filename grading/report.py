@@ -14,6 +14,7 @@ SECTIONS = (
     "Uniform mixture",
     "Causal self-attention",
     "GPT",
+    "Self-attention and layer norm",
 )
 
 
