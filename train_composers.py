@@ -43,9 +43,9 @@ def predict(config: Config, folder: RunFolder) -> None:
     """Say who wrote a score, and draw the scrap that shows it best."""
     path, model = Path(config.predict), folder.path / "model.pt"
     vote, roll, n_scraps = inside.predict(path, model)
-    print(f"the vote of {n_scraps} scraps:")
-    for name, share in vote:
-        print(f"  {share:6.1%}  {name}")
+    print(f"the vote of {n_scraps} scraps, likeliest first, and how many name each:")
+    for name, n in vote:
+        print(f"  {n:5}  {name}")
     folder.write_figure("predicted.png", plots.piano_roll(**roll))
 
 

@@ -41,9 +41,12 @@ def roll(model: ComposerNetwork, notes: np.ndarray, built: Graphs, row: int) -> 
     }
 
 
-def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, float]], dict, int]:
-    """Return the composers by the vote of a score's scraps, the roll of the scrap that
-    is surest of the winner, and the number of scraps. BadInput for no score."""
+def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, int]], dict, int]:
+    """Return the composers, likeliest first, with the scraps that name each; the roll
+    of the scrap that is surest of the first; the number of scraps.
+
+    Scraps vote by adding their log-probabilities. Raise BadInput for no score.
+    """
     model, composers = runs.load(str(model_path))
     if path.suffix.lower() not in READERS:
         raise BadInput(f"--predict {path} must end in one of {', '.join(READERS)}")
@@ -53,10 +56,8 @@ def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, float]], dict
         raise BadInput(f"--predict {path} has {len(notes)} notes; a scrap needs {SIZE}")
     built = graphs.make_graphs(scraps)
     said = runs.probabilities(model, built, np.arange(len(scraps)))
-    total = np.log(said.clip(1e-9)).sum(0)
-    vote = np.exp(total - total.max())
-    vote /= vote.sum()
-    order = vote.argsort()[::-1]
+    order = np.log(said.clip(1e-9)).sum(0).argsort()[::-1]
     surest = int(said[:, order[0]].argmax())
-    named = [(composers[i], float(vote[i])) for i in order]
+    votes = np.bincount(said.argmax(1), minlength=len(composers))
+    named = [(composers[i], int(votes[i])) for i in order]
     return named, roll(model, scraps, built, surest), len(scraps)

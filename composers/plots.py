@@ -113,13 +113,15 @@ def piano_roll(
             pitch, length, left=begin, height=0.8, color=colors[index], alpha=0.45,
             linewidth=0,
         )  # fmt: skip
+        ax.set_title(name, fontsize=10)
+        if not len(pairs):  # a relation that this scrap lacks
+            continue
         at = np.stack([begin, pitch], 1)
         widths = 0.7 if weight is None else 2.5 * weight
         alphas = 0.6 if weight is None else np.clip(weight, 0.05, 1)
         ax.add_collection(
             LineCollection(at[pairs], colors="black", linewidths=widths, alpha=alphas)
         )
-        ax.set_title(name, fontsize=10)
     for ax in axes.flat[len(panels):]:  # fmt: skip
         ax.set_visible(False)
     for ax in axes[-1]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
@@ -202,8 +201,3 @@ def group_by_movement(
         replace(s, work=f"{s.work}/{s.name}") if s.composer in few else s
         for s in scores
     ], few
-
-
-def tidy(name: str) -> str:
-    """Return a composer's folder as a name: Haydn,_Joseph is Haydn."""
-    return re.split(r"[,_]", name)[0] or name

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from composers import baselines, questions
+from composers import baselines, plots, questions
 from composers.notes import TICKS
 from tests.composers.test_graphs import some_scraps
 
@@ -62,6 +62,17 @@ def test_a_lead_is_judged_over_works():
     assert spread["mean"] == one_work["mean"] == pytest.approx(0.2)
     assert spread["low"] > 0
     assert one_work["low"] == 0  # one work of five is no evidence
+
+
+def test_a_scrap_without_a_relation_is_drawn():
+    begin, pitch = np.arange(3.0), np.array([60, 64, 67])
+    lines, none = np.array([[0, 1], [1, 2]]), np.zeros((0, 2), dtype=int)
+    figure = plots.piano_roll(
+        begin, np.ones(3), pitch, np.zeros(3, int), {"onset": none, "rest": lines},
+        {"during": np.zeros((0, 3)), "consecutive": np.c_[lines, [0.5, 1]]},
+    )  # fmt: skip
+    drawn = [len(ax.collections) for ax in figure.axes]
+    assert drawn == [0, 1, 0, 1]
 
 
 def test_confusions_are_shares_of_rows():

@@ -36,8 +36,10 @@ def test_the_saved_model_names_a_score(finished_composers, run_here, tmp_path):
     flags = ("--output-dir", finished_composers, "--predict", path)
     status, out, err = run_here(train_composers, *flags)
     assert (status, err) == (0, "")
-    assert out.splitlines()[0] == "the vote of 3 scraps:"
+    assert out.splitlines()[0].startswith("the vote of 3 scraps")
     assert out.splitlines()[1].endswith("Cy")
+    named = [int(line.split()[0]) for line in out.splitlines()[1:4]]
+    assert sum(named) == 3
     assert (finished_composers / "predicted.png").exists()
 
 

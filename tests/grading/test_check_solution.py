@@ -230,7 +230,7 @@ def test_a_missing_module_leaves_its_questions_unchecked_and_blames_nothing(tmp_
     assert (result.returncode, result.stderr) == (0, "")
     said = " ".join(result.stdout.split())
     assert said.count(f"dataset.py {LACKING} the folder") == 4  # questions on it
-    assert "30 passed, 0 failed, 4 not checked" in said
+    assert "37 passed, 0 failed, 4 not checked" in said
 
 
 @pytest.mark.slow
@@ -245,7 +245,7 @@ def test_fault_32_a_helper_named_like_ours_leaves_the_blame_where_it_belongs(tmp
     result = check(folder, cwd=tmp_path)
     said = " ".join(result.stdout.split())
     assert "dataset.py line 2 is not valid Python: expected ':'" in said
-    assert "30 passed, 1 failed, 3 not checked" in said
+    assert "37 passed, 1 failed, 3 not checked" in said
     assert said.count("until 'dataset.py can be imported' passes") == 3
 
 
