@@ -27,7 +27,7 @@ SEARCHED: dict[str, dict] = {
     "one layer": {"layers": 1},
     "two layers": {"layers": 2},
     "dropout 0.2": {"dropout": 0.2},
-    "dropout 0.5": {"dropout": 0.5},
+    "dropout 0.35": {"dropout": 0.35},
     "rate 0.001": {"learning_rate": 1e-3},
     "half the epochs": {"epochs": 0.5},
     "twice the epochs": {"epochs": 2},
