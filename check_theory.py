@@ -5,8 +5,6 @@ python check_theory.py               # a table, figures, numbers in outputs/theo
 
 from dataclasses import asdict
 
-import numpy as np
-
 from machinery import cli
 from machinery.run_folder import RunFolder
 from theory import plots, questions
@@ -30,21 +28,15 @@ def main(config: Config) -> None:
 def draw(shown: dict) -> dict:
     """Return the figures by name."""
     noise, prior = shown["noise"], shown["prior"]
-    reversal = {
-        name: value.numpy() if hasattr(value, "numpy") else value
-        for name, value in shown["reversal"].items()
-    }
-    reversal["reverse"] = {at: d.numpy() for at, d in reversal["reverse"].items()}
     return {
         "regression": plots.variances(shown["regression"]["rows"]),
         "noise": plots.paths(
-            noise["sigmas"], np.array(noise["paths"]), "noise σ on the inputs",
-            np.array(noise["dots"]),
+            noise["sigmas"], noise["paths"], "noise σ on the inputs", noise["dots"]
         ),
         "prior": plots.paths(
-            prior["widths"], np.array(prior["paths"]), "width b of the Laplace prior"
+            prior["widths"], prior["paths"], "width b of the Laplace prior"
         ),
-        "reversal": plots.reversal(**reversal),
+        "reversal": plots.reversal(**shown["reversal"]),
         "monte_carlo": plots.biases(shown["monte_carlo"]["rows"]),
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ python generate.py --prompt "the " --length 300 --temperature 0.8 --top-k 5 --se
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -111,10 +111,9 @@ def load(config: Config) -> tuple[nn.Module, Vocabulary]:
 
 def untrained(seed: int) -> tuple[nn.Module, Vocabulary]:
     """Return the model that train_gpt.py begins with, and its vocabulary."""
-    torch.manual_seed(seed)
-    corpus = load_corpus(GPTConfig())
-    model = runs.build_model(asdict(GPTConfig()), corpus.preprocessing)
-    return model.eval(), corpus.vocabulary
+    config = GPTConfig(seed=seed)
+    corpus = load_corpus(config)
+    return runs.untrained(config, corpus).eval(), corpus.vocabulary
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ def explore(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
 
 def answer(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
     """Judge every line on both splits; draw, print and write what it has shown."""
-    with Progress(experiment.n_steps(corpus, config)) as progress:
+    total = experiment.n_steps(corpus, config, experiment.DEFAULT_TRAININGS)
+    with Progress(total) as progress:
         by_work, at_random = (
             experiment.judge_all(corpus, config, device, apart, progress)
             for apart in (True, False)

@@ -1,6 +1,7 @@
 """What counting says: histograms of a scrap, and scikit-learn's classifiers on them."""
 
 import numpy as np
+import torch
 
 from composers.graphs import N_RELATIONS, relate
 from composers.notes import BAR, DURATION, ONSET, PART, PITCH, PLACE, TICKS
@@ -75,8 +76,8 @@ def metre(notes: np.ndarray) -> np.ndarray:
 
 def register(notes: np.ndarray) -> np.ndarray:
     pitch = notes[:, :, PITCH]
-    parts = [np.sort(notes[:, :, PART], 1)]
-    n_parts = 1 + (np.diff(parts[0], axis=1) > 0).sum(1)
+    parts = np.sort(notes[:, :, PART], 1)
+    n_parts = 1 + (np.diff(parts, axis=1) > 0).sum(1)
     length = (notes[:, :, ONSET] + notes[:, :, DURATION]).max(1) / TICKS
     numbers = [pitch.mean(1), pitch.std(1), pitch.min(1), pitch.max(1), n_parts,
                np.log(length)]  # fmt: skip
@@ -95,7 +96,9 @@ def classify(
     """Return p(composer | scrap) of the test rows: (n, classes)."""
     if kind == "forest":
         ensemble = module("sklearn.ensemble", "composers", "scikit-learn")
-        model = ensemble.RandomForestClassifier(N_TREES, random_state=seed, n_jobs=-1)
+        model = ensemble.RandomForestClassifier(
+            N_TREES, random_state=seed, n_jobs=torch.get_num_threads()
+        )
     else:
         linear = module("sklearn.linear_model", "composers", "scikit-learn")
         pipeline = module("sklearn.pipeline", "composers", "scikit-learn")

@@ -96,7 +96,6 @@ class Judged:
     folds: list[tuple[np.ndarray, np.ndarray]]
     said: dict[str, np.ndarray]  # line: probabilities (n_base, classes)
     networks: list[ComposerNetwork]  # the relational ones, by fold
-    silenced: dict[str, np.ndarray]  # the relational one without a kind of relation
 
 
 def judge_all(
@@ -106,12 +105,11 @@ def judge_all(
     """Train every line on each fold's training rows, and ask it about the others."""
     parts = scraps.folds(corpus.scraps, by_work, config.seed)
     n_base, n_classes = corpus.scraps.base.sum(), len(corpus.scraps.composers)
-    settings = {RELATIONAL: Setting(), PLAIN: Setting(relational=False)}
-    if not by_work:
-        del settings[PLAIN]
+    settings = {RELATIONAL: Setting()}
+    if by_work:
+        settings[PLAIN] = Setting(relational=False)
     names = [*BASELINES, *settings]
     said = {name: np.zeros((n_base, n_classes)) for name in names}
-    silenced = {kind: np.zeros((n_base, n_classes)) for kind in KINDS}
     networks = []
     for train, test in parts:
         for name, (which, kind) in BASELINES.items():
@@ -124,12 +122,17 @@ def judge_all(
             said[name][test] = runs.probabilities(model, corpus.graphs, test)
             if name == RELATIONAL:
                 networks.append(model)
-                for kind, relations in KINDS.items():
-                    silenced[kind][test] = runs.probabilities(
-                        model, corpus.graphs, test, relations
-                    )
     said[BOTH] = (said[RELATIONAL] + said[FOREST]) / 2
-    return Judged(by_work, parts, said, networks, silenced)
+    return Judged(by_work, parts, said, networks)
+
+
+def silence(corpus: Corpus, judged: Judged) -> dict[str, np.ndarray]:
+    """Return what the relational networks say without a kind of relation, by kind."""
+    said = {kind: np.zeros_like(judged.said[RELATIONAL]) for kind in KINDS}
+    for model, (_, test) in zip(judged.networks, judged.folds, strict=True):
+        for kind, relations in KINDS.items():
+            said[kind][test] = runs.probabilities(model, corpus.graphs, test, relations)
+    return said
 
 
 def fit_on(
@@ -142,10 +145,15 @@ def fit_on(
     )  # fmt: skip
 
 
-def n_steps(corpus: Corpus, config: Config) -> int:
-    """About the steps of all trainings of a default run."""
+def n_steps(corpus: Corpus, config: Config, n_trainings: float) -> int:
+    """Return the steps of as many trainings on all scraps."""
     whole = steps_per_epoch(len(corpus.scraps), config.batch_size) * config.epochs
-    return int(whole * (1 + 2 * 4 + 2))
+    return round(whole * n_trainings)
+
+
+# five folds train on four fifths each: two networks by work; at random one, without the
+# scraps that begin half a scrap later; and the model that is kept
+DEFAULT_TRAININGS = 2 * 4 + 2 + 1
 
 
 def search(
@@ -153,6 +161,8 @@ def search(
 ) -> list[dict]:
     """Try settings on works held out of each training fold; no test work is seen."""
     outer = scraps.folds(corpus.scraps, True, config.seed)[:2]
+    epochs = sum(change.get("epochs", 1) for change in SEARCHED.values())
+    progress.expect(n_steps(corpus, config, 0.8**2 * len(outer) * epochs))
     rows = []
     for name, change in SEARCHED.items():
         change = dict(change)
@@ -179,6 +189,8 @@ def ablate(
 ) -> list[dict]:
     """Train without one kind of relation after the other, on a fold for each seed."""
     parts = scraps.folds(corpus.scraps, True, config.seed)
+    n_trainings = config.n_seeds * (1 + len(KINDS))
+    progress.expect(n_steps(corpus, config, 0.8 * n_trainings))
     rows = []
     for name, relations in {"all relations": (), **KINDS}.items():
         found = []
@@ -190,6 +202,5 @@ def ablate(
             right = said.argmax(1) == corpus.scraps.labels[test]
             found.append(float(right.mean()))
         rows.append({"left_out": name, "accuracies": found})
-        progress.print(f"without {name}: {np.mean(found):.1%}" if relations
-                       else f"{name}: {np.mean(found):.1%}")  # fmt: skip
+        progress.print(f"{'without ' if relations else ''}{name}: {np.mean(found):.1%}")
     return rows

@@ -31,10 +31,10 @@ def read_kern(data: bytes) -> tuple[np.ndarray, str | None]:
     text = data.decode("utf-8", errors="replace")
     work = re.search(r"^!!!OPR[^:]*:\s*(.+?)\s*$", text, re.M)
     try:
-        rows = read_rows(text.splitlines())
-    except (ValueError, ZeroDivisionError, IndexError) as error:
+        notes = as_array(merge_tied(read_rows(text.splitlines())))
+    except (ValueError, ArithmeticError, IndexError) as error:
         raise ScoreError(f"rows that break the format: {error}") from error
-    return as_array(merge_tied(rows)), work[1] if work else None
+    return notes, work[1] if work else None
 
 
 def read_rows(lines: list[str]) -> list[tuple]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SLOPE = 0.2  # of the scores' leaky ReLU
-N_CLASSES_OF_PITCH = 12
+N_PITCH_CLASSES = 12
 MOST_INTERVAL = 30  # semitones: larger leaps count as this
 N_OCTAVES = 11
 
@@ -166,7 +166,7 @@ class ComposerNetwork(nn.Module):
         super().__init__()
         self.n_nodes, self.n_relations = n_nodes, n_relations
         self.relational = relational
-        n_inputs = N_CLASSES_OF_PITCH + N_OCTAVES + n_numbers
+        n_inputs = N_PITCH_CLASSES + N_OCTAVES + n_numbers
         self.embed = nn.Sequential(
             nn.Linear(n_inputs, width), nn.ReLU(), nn.LayerNorm(width)
         )
@@ -184,7 +184,7 @@ class ComposerNetwork(nn.Module):
 
     def features(self, pitch: Tensor, numbers: Tensor) -> Tensor:
         """Return nodes as vectors: pitch class, octave and numbers side by side."""
-        pitch_class = F.one_hot(pitch % 12, N_CLASSES_OF_PITCH)
+        pitch_class = F.one_hot(pitch % 12, N_PITCH_CLASSES)
         octave = F.one_hot((pitch // 12).clamp(0, N_OCTAVES - 1), N_OCTAVES)
         return torch.cat([pitch_class, octave, numbers], 1)
 

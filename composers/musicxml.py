@@ -1,7 +1,10 @@
 """Notes of a MusicXML score, plain or compressed (.mxl); repeats are not unfolded."""
 
 import io
+import struct
 import zipfile
+import zlib
+from dataclasses import dataclass, field
 from itertools import accumulate, zip_longest
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element, ParseError, fromstring
@@ -12,6 +15,18 @@ import numpy as np
 from composers.notes import TICKS, ScoreError, as_array, merge_tied
 
 LARGEST = 100 * 2**20  # bytes of a score, unpacked
+# what zipfile has been seen to raise for one
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    LookupError,
+    EOFError,
+    OSError,
+    RuntimeError,  # an encrypted one, or an unknown method of compression
+    OverflowError,
+    UnicodeDecodeError,
+)
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
@@ -25,11 +40,7 @@ def read_mxl(data: bytes) -> np.ndarray:
                 raise ScoreError(f"{name} unpacks to {size:,} bytes")
             with archive.open(name) as file:
                 inside = file.read(LARGEST + 1)  # the size named may be a lie
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
-        raise ScoreError(f"a damaged archive: {error}") from error
-    except Exception as error:  # zlib.error, and what zipfile leaves unchecked
-        if isinstance(error, ScoreError):
-            raise
+    except DAMAGED as error:
         raise ScoreError(f"a damaged archive: {error}") from error
     if len(inside) > LARGEST:
         raise ScoreError(f"{name} unpacks to more than {LARGEST:,} bytes")
@@ -82,15 +93,20 @@ def read_musicxml(data: bytes) -> np.ndarray:
     if root.tag != "score-partwise":
         raise ScoreError(f"the root is {root.tag}, not score-partwise")
     try:
-        parts = [read_part(part) for part in root.iterfind("part")]
+        return in_one(list(map(read_part, root.iterfind("part"))))
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as error:
         raise ScoreError(f"a part that breaks the format: {error}") from error
-    bars = [length_of(bar) for bar in zip_longest(*(lengths for _, lengths in parts))]
+
+
+def in_one(parts: list["Part"]) -> np.ndarray:
+    """Return the notes of all parts, whose bars begin together."""
+    bars = [length_of(bar) for bar in zip_longest(*(part.lengths for part in parts))]
     begins = [0, *accumulate(bars)]
     rows = []
-    for i, (notes, _) in enumerate(parts):
-        for bar, at, duration, pitch, missing, tied in notes:
-            place, length = at + missing, bars[bar] + missing
+    for i, part in enumerate(parts):
+        for bar, at, duration, pitch, tied in part.notes:
+            lacks = part.lacks[bar]
+            place, length = at + lacks, bars[bar] + lacks
             rows.append(((begins[bar] + at, duration, pitch, i, place, length), tied))
     return as_array(merge_tied(rows))
 
@@ -106,56 +122,74 @@ def length_of(bar: tuple[tuple[int, int] | None, ...]) -> int:
     return full[0] if full else max(length for length, _ in found)
 
 
-def read_part(part: Element) -> tuple[list[tuple], list[tuple[int, int]]]:
-    """Return a part's notes, and of each bar its length and what the meter asks for.
+@dataclass
+class Part:
+    """A part as it is read, bar by bar. Times are in ticks from the bar's begin."""
 
-    A note is the number of its bar, when it begins there, its duration and pitch, what
-    a pickup bar lacks, and whether it is tied to the next. Times are in ticks.
-    """
-    divisions, meter = 1, 4 * TICKS
-    transposed = 0
-    notes: list[tuple] = []
-    lengths: list[tuple[int, int]] = []
+    divisions: int = 1  # of a quarter: the file's unit of time
+    meter: int = 4 * TICKS
+    transposed: int = 0  # semitones from what is written to what sounds
+    # number of the bar, begin, duration, pitch, and whether it is tied to the next
+    notes: list[tuple[int, int, int, int, bool]] = field(default_factory=list)
+    lengths: list[tuple[int, int]] = field(default_factory=list)  # and the meter there
+    lacks: list[int] = field(default_factory=list)  # what a pickup bar is short of
 
-    def ticks(n: int) -> int:
-        return round(n * TICKS / divisions)  # of a sum of divisions, so nothing adds up
+    def ticks(self, n: int) -> int:
+        """Return a sum of divisions as ticks: rounded once, so nothing adds up."""
+        return round(n * TICKS / self.divisions)
 
-    for bar, measure in enumerate(part.iterfind("measure")):
-        now = begin = 0  # in divisions
-        reached, first = 0, len(notes)
+    def follow(self, attributes: Element) -> None:
+        """Take over the unit of time, the meter and the transposition."""
+        self.divisions = whole(attributes.findtext("divisions", str(self.divisions)))
+        self.meter = meter_of(attributes.find("time")) or self.meter
+        if (shift := attributes.find("transpose")) is not None:
+            self.transposed = whole(shift.findtext("chromatic", "0"))
+            self.transposed += 12 * whole(shift.findtext("octave-change", "0"))
+
+    def add(self, note: Element, begin: int, duration: int) -> None:
+        """Add a note of the bar that is being read; rests add nothing."""
+        if (pitch := note.find("pitch")) is None:
+            return
+        # the sign (tied) is there where the sound (tie) is left out
+        signs = (*note.iterfind("tie"), *note.iterfind("notations/tied"))
+        tied = any(sign.get("type") == "start" for sign in signs)
+        at = self.ticks(begin)
+        length = self.ticks(begin + duration) - at
+        sounds = pitch_of(pitch) + self.transposed
+        self.notes.append((len(self.lengths), at, length, sounds, tied))
+
+    def end_bar(self, reached: int, short: bool) -> None:
+        """End a bar that the part fills so far; one that may be short is a pickup."""
+        self.lengths.append((reached or self.meter, self.meter))
+        self.lacks.append(max(self.meter - reached, 0) if short else 0)
+
+
+def read_part(element: Element) -> Part:
+    """Return a part's notes and bars."""
+    part = Part()
+    for number, measure in enumerate(element.iterfind("measure")):
+        now = begin = reached = 0  # now and begin in divisions
         for item in measure:
-            if item.tag == "note":
-                if item.find("grace") is not None or item.find("cue") is not None:
-                    continue
-                duration = whole(item.findtext("duration", "0"))
-                if item.find("chord") is None:
-                    begin, now = now, now + duration
-                if (pitch := item.find("pitch")) is not None:
-                    # the sign (tied) is there where the sound (tie) is left out
-                    signs = (*item.iterfind("tie"), *item.iterfind("notations/tied"))
-                    ties = {sign.get("type") for sign in signs}
-                    at = ticks(begin)
-                    notes.append(
-                        (bar, at, ticks(begin + duration) - at,
-                         pitch_of(pitch) + transposed, "start" in ties)
-                    )  # fmt: skip
+            if item.tag == "attributes":
+                before = part.divisions
+                part.follow(item)
+                now = now * part.divisions // before
             elif item.tag in ("backup", "forward"):
                 step = whole(item.findtext("duration"))
                 now += step if item.tag == "forward" else -step
-            elif item.tag == "attributes":
-                if (text := item.findtext("divisions")) is not None:
-                    now, divisions = now * whole(text) // divisions, whole(text)
-                meter = meter_of(item.find("time")) or meter
-                if (shift := item.find("transpose")) is not None:
-                    transposed = whole(shift.findtext("chromatic", "0"))
-                    transposed += 12 * whole(shift.findtext("octave-change", "0"))
-            reached = max(reached, ticks(now))
-        lengths.append((reached or meter, meter))
-        # a bar that begins late, a pickup, lacks its front
-        short = bar == 0 or measure.get("implicit") == "yes"
-        missing = max(meter - reached, 0) if short else 0
-        notes[first:] = [(*n[:4], missing, *n[4:]) for n in notes[first:]]
-    return notes, lengths
+            elif item.tag == "note" and sounds_in_time(item):
+                duration = whole(item.findtext("duration", "0"))
+                if item.find("chord") is None:
+                    begin, now = now, now + duration
+                part.add(item, begin, duration)
+            reached = max(reached, part.ticks(now))
+        part.end_bar(reached, number == 0 or measure.get("implicit") == "yes")
+    return part
+
+
+def sounds_in_time(note: Element) -> bool:
+    """Whether a note takes time: grace notes and cues of other parts do not."""
+    return note.find("grace") is None and note.find("cue") is None
 
 
 def whole(text: str | None) -> int:

@@ -3,7 +3,15 @@
 import numpy as np
 
 from composers.baselines import OCTAVE, histogram
-from composers.experiment import BOTH, FOREST, PLAIN, RELATIONAL, Corpus, Judged
+from composers.experiment import (
+    BOTH,
+    FOREST,
+    PLAIN,
+    RELATIONAL,
+    Corpus,
+    Judged,
+    silence,
+)
 from composers.graphs import relate
 from composers.notes import PITCH
 from composers.scraps import Scraps
@@ -146,7 +154,7 @@ def silenced(corpus: Corpus, judged: Judged) -> list[dict]:
     whole = (judged.said[RELATIONAL].argmax(1) == labels).mean()
     return [
         {"kind": kind, "loss": float(whole - (said.argmax(1) == labels).mean())}
-        for kind, said in judged.silenced.items()
+        for kind, said in silence(corpus, judged).items()
     ]
 
 

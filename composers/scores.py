@@ -1,8 +1,6 @@
 """Scores: found, read, kept by the hash of their files, and each music once."""
 
 import hashlib
-import io
-import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,9 +10,8 @@ import numpy as np
 
 from composers import kern, musicxml
 from composers.notes import COLUMNS, ONSET, PITCH, ScoreError
-from machinery import packages
+from machinery import arrays, packages
 from machinery.errors import BadInput
-from machinery.files import write_atomic
 
 MUSIC21 = "10.5.1"
 COMPOSERS = {  # folder in music21's corpus, and the name
@@ -117,40 +114,32 @@ def load(places: Iterable[tuple[str, str, Path]], cache: Path) -> list[Score]:
     for composer, work, path in places:
         notes, says = read_score(path)
         scores.append(Score(composer, says or work, path.stem, notes))
-    cache.mkdir(parents=True, exist_ok=True)
-    write_atomic(kept, as_bytes(scores))
-    return scores
-
-
-def as_bytes(scores: list[Score]) -> bytes:
-    buffer = io.BytesIO()
-    works = "\n".join(score.work for score in scores)
-    np.savez_compressed(
-        buffer,
+    arrays.keep(
+        kept,
         notes=np.concatenate([score.notes for score in scores]),
         sizes=np.array([len(score.notes) for score in scores]),
-        works=np.frombuffer(works.encode(), np.uint8),
+        works=arrays.as_bytes([score.work for score in scores]),
     )
-    return buffer.getvalue()
+    return scores
 
 
 def from_cache(path: Path, places: list[tuple[str, str, Path]]) -> list[Score] | None:
     """Return what a file holds, or None where it is not whole."""
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            notes, sizes, works = (file[n] for n in ("notes", "sizes", "works"))
-        works = works.tobytes().decode().split("\n")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    if (parts := arrays.kept(path, "notes", "sizes", "works")) is None:
         return None
-    whole = notes.shape == (sizes.sum(), len(COLUMNS)) and len(sizes) == len(
-        works
-    ) == len(places)
-    if not whole:
+    notes, sizes, works = parts
+    try:
+        names = arrays.lines_of(works)
+    except ValueError:
+        return None
+    if notes.shape != (sizes.sum(), len(COLUMNS)):
+        return None
+    if not len(sizes) == len(names) == len(places):
         return None
     return [
         Score(composer, work, path.stem, part)
         for (composer, _, path), work, part in zip(
-            places, works, np.split(notes, sizes.cumsum()[:-1]), strict=True
+            places, names, np.split(notes, sizes.cumsum()[:-1]), strict=True
         )
     ]
 

@@ -23,7 +23,6 @@ class Scraps:
     composers: tuple[str, ...]  # names by label
     labels: np.ndarray  # (S,)
     works: np.ndarray  # (S,) numbers
-    work_names: tuple[str, ...]
     base: np.ndarray  # (S,) bool
 
     def __len__(self) -> int:
@@ -72,7 +71,6 @@ def make_scraps(scores: list[Score], most: int, seed: int) -> Scraps:
         composers,
         labels[rows],
         works[rows],
-        tuple(f"{composer}: {work}" for composer, work in named),
         np.arange(len(rows)) < len(kept),
     )
 

@@ -110,10 +110,15 @@ def restore(content: dict, path: str | Path) -> GPT:
     return checkpoint.restore(content, build_model, path).eval()
 
 
+def untrained(config: Config, corpus: Corpus) -> GPT:
+    """Return the model that a run begins with: a function of its seed."""
+    torch.manual_seed(config.seed)
+    return build_model(asdict(config), corpus.preprocessing)
+
+
 def start(config: Config, corpus: Corpus, device: torch.device) -> Run:
     """Return a run before its first epoch."""
-    torch.manual_seed(config.seed)
-    model = build_model(asdict(config), corpus.preprocessing).to(device)
+    model = untrained(config, corpus).to(device)
     optimizer = FlatAdam(model.parameters(), config.learning_rate)
     return Run(config, corpus, device, model, optimizer)
 

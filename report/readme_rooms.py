@@ -45,9 +45,7 @@ def headlines(summary: dict[str, Any]) -> str:
         ),
         "",
         f"`train_headlines.py`, recipe {run['recipe']}, sizes 1 to {most}, one run of "
-        f"seed {run['seed']}; "
-        + ", ".join(f"{k} {v}" for k, v in run["versions"].items())
-        + f"; {run['seconds'] / 60:.1f} minutes.",
+        f"seed {run['seed']}; {made_by(run)}",
     ]
     return "\n".join(lines)
 
@@ -89,9 +87,7 @@ def sentiment(summary: dict[str, Any]) -> str:
         "",
         *(f"- {line}" for line in run["sentences"]),
         "",
-        f"`train_sentiment.py`, {of_seeds(run)}, seed {run['seed']}; "
-        + ", ".join(f"{k} {v}" for k, v in run["versions"].items())
-        + f"; {run['seconds'] / 60:.1f} minutes.",
+        f"`train_sentiment.py`, {of_seeds(run)}, seed {run['seed']}; {made_by(run)}",
     ]
     return "\n".join(lines)
 
@@ -124,9 +120,7 @@ def gpt2(summary: dict[str, Any]) -> str:
             f"| horizon {row['horizon']}{how}, T = {row['temperature']:.2f} "
             f"| {row['log_p']:.2f} ± {row['error']:.2f} |"
         )
-    versions = ", ".join(f"{k} {v}" for k, v in run["versions"].items())
-    lines += ["", f"`sample_gpt2.py`, seed {run['seed']}; {versions}; "
-              f"{run['seconds'] / 60:.1f} minutes."]  # fmt: skip
+    lines += ["", f"`sample_gpt2.py`, seed {run['seed']}; {made_by(run)}"]
     return "\n".join(lines)
 
 
@@ -199,14 +193,12 @@ def composers(summary: dict[str, Any]) -> str:
             f"| {row['name']} | {row['accuracy']:.1%} ± {100 * row['spread']:.1f} "
             f"| {row['macro_f1']:.3f} | {row['vote']:.1%} | {flattered} |"
         )
-    versions = ", ".join(f"{k} {v}" for k, v in run["versions"].items())
     lines += [
         "",
         *(f"- {line}" for line in run["sentences"]),
         "",
         "± is the standard deviation over five folds. "
-        f"`train_composers.py`, one run of seed {run['seed']}; {versions}; "
-        f"{run['seconds'] / 60:.1f} minutes.",
+        f"`train_composers.py`, one run of seed {run['seed']}; {made_by(run)}",
     ]
     return "\n".join(lines)
 
@@ -236,6 +228,12 @@ def theory(summary: dict[str, Any]) -> str:
 def cells_of(check: dict[str, Any]) -> list[str]:
     names = ("question", "claim", "derived", "measured")
     return [*(check[name] for name in names), "yes" if check["agrees"] else "NO"]
+
+
+def made_by(run: dict[str, Any]) -> str:
+    """Return the machine, the versions and the minutes of a run."""
+    versions = ", ".join(f"{k} {v}" for k, v in run["versions"].items())
+    return f"{versions}; {run['seconds'] / 60:.1f} minutes."
 
 
 def listed(names: list[str]) -> str:

@@ -1,13 +1,11 @@
 """Tokenized reviews, kept by the hash of what they were made from."""
 
 import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from machinery.files import write_atomic
+from machinery import arrays
 from sentiment.reviews import Reviews
 from sentiment.tokens import MENDED, TOKEN, Tokens, number
 
@@ -23,21 +21,19 @@ def tokens_of(reviews: Reviews, folder: Path) -> Tokens:
     found = read(path, len(reviews.texts))
     if found is None:
         found = number(reviews.texts)
-        buffer = io.BytesIO()
-        words = np.frombuffer("\n".join(found.words).encode(), np.uint8)
-        np.savez(buffer, ids=found.ids, begin=found.begin, words=words)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, buffer.getvalue())
+        words = arrays.as_bytes(found.words)
+        arrays.keep(path, ids=found.ids, begin=found.begin, words=words)
     return found
 
 
 def read(path: Path, n_reviews: int) -> Tokens | None:
     """Return what a file holds, or None where it is not whole."""
+    if (parts := arrays.kept(path, "ids", "begin", "words")) is None:
+        return None
+    ids, begin, words = parts
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            ids, begin, words = (file[name] for name in ("ids", "begin", "words"))
-        found = Tokens(ids, begin, words.tobytes().decode().split("\n"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        found = Tokens(ids, begin, arrays.lines_of(words))
+    except ValueError:
         return None
     whole = (
         begin.shape == (n_reviews + 1,)

@@ -80,8 +80,8 @@ def against_sharpness(image: Tensor, kernel: Tensor) -> list[dict[str, float]]:
         layer = ConvolutionalAttention(kernel, sharpness)
         with torch.no_grad():
             error = (layer(image[None]) - wanted).abs().max().item()
-        own = 1 - layer.weights(*image.shape[1:]).max(2).values.min().item()
-        rows.append({"sharpness": sharpness, "error": error, "leaves": own})
+        leaves = 1 - layer.weights(*image.shape[1:]).max(2).values.min().item()
+        rows.append({"sharpness": sharpness, "error": error, "leaves": leaves})
     return rows
 
 
@@ -101,7 +101,7 @@ def heads(image: Tensor, size: int, sharpness: float) -> Tensor:
     return seen.unflatten(1, (height + size - 1, width + size - 1))
 
 
-def depends_on_others(image: Tensor) -> list[dict]:
+def depends_on_others(image: Tensor) -> dict[str, dict[str, float]]:
     """Return the value of one pair of pixels before and after a third one changes.
 
     A similarity is a function of two vectors: what changes here is none.
@@ -110,22 +110,21 @@ def depends_on_others(image: Tensor) -> list[dict]:
     after = before.clone()
     after[-1] *= 2  # the grey pixel of the last corner, twice as bright
     after[-1, 0] = 0
-    found = []
+    found = {}
     for domain in DOMAINS:
         values = [domain.function(z)[0, 1].item() for z in (before, after)]
-        found.append({"function": domain.name, "before": values[0], "after": values[1]})
+        found[domain.name] = dict(zip(("before", "after"), values, strict=True))
     return found
 
 
 def summarize(
     verdicts: dict[str, dict[str, Verdict]], maps: dict[str, list], rows: list,
-    difference: float, image: Tensor, others: list,
+    difference: float, image: Tensor, others: dict,
 ) -> dict:  # fmt: skip
     """Return what the report quotes."""
     n_pixels = image[0].numel()
     return {
         "n_pixels": n_pixels,
-        "n_kernels": n_pixels,
         "verdicts": {
             name: [asdict(v) for v in by_rule.values()]
             for name, by_rule in verdicts.items()

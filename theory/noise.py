@@ -61,12 +61,10 @@ def experiment(n_draws: int, generator: torch.Generator) -> tuple[list[Check], d
     wanted = torch.cat([t.reshape(-1) for t in reversed(ridge(x, y, SIGMA))])
     error = fitted.std(0) / len(fitted) ** 0.5
     far = ((fitted.mean(0) - wanted).abs() / error).max().item()
-    paths = [ridge(x, y, sigma)[0].tolist() for sigma in SIGMAS]
-    dots = [
-        fit_noisy_copies(x, y, sigma, 20 * COPIES, generator).mean(0)[1:].tolist()
-        for sigma in SIGMAS
-    ]
-    lengths = [sum(t**2 for t in path) ** 0.5 for path in paths]
+    paths = torch.stack([ridge(x, y, sigma)[0] for sigma in SIGMAS])
+    fits = [fit_noisy_copies(x, y, s, n_draws, generator) for s in SIGMAS]
+    dots = torch.stack([fit.mean(0)[1:] for fit in fits])
+    lengths = paths.norm(dim=1).tolist()
     grows = max(b - a for a, b in pairwise(lengths))
     return [
         mean,
@@ -78,7 +76,7 @@ def experiment(n_draws: int, generator: torch.Generator) -> tuple[list[Check], d
             "001-2a ii", "length of the coefficients as σ grows", "falls",
             f"{lengths[0]:.3g} to {lengths[-1]:.3g}", max(grows, 0), 0,
         ),
-    ], {"sigmas": SIGMAS, "paths": paths, "dots": dots}  # fmt: skip
+    ], {"sigmas": SIGMAS, "paths": paths.numpy(), "dots": dots.numpy()}  # fmt: skip
 
 
 def fit_noisy_copies(

@@ -84,8 +84,8 @@ def experiment(generator: torch.Generator) -> tuple[list[Check], dict]:
         best_gain(lasso(x, y, factor * strength(SIGMA, WIDTH)), x, y, WIDTH, generator)
         for factor in (0.5, 2)
     )
-    paths = [lasso(x, y, strength(SIGMA, b)) for b in WIDTHS]
-    zeros = [int((path == 0).sum()) for path in paths]
+    paths = torch.stack([lasso(x, y, strength(SIGMA, b)) for b in WIDTHS])
+    zeros = (paths == 0).sum(1).tolist()
     most = max(b - a for a, b in pairwise(zeros))
     return [
         Check(
@@ -100,4 +100,4 @@ def experiment(generator: torch.Generator) -> tuple[list[Check], dict]:
             "001-2b ii", f"zeros of {N_FEATURES} as b grows from {WIDTHS[0]:g} to "
             f"{WIDTHS[-1]:g}", "fall", f"{zeros[0]} to {zeros[-1]}", max(most, 0), 0,
         ),
-    ], {"widths": WIDTHS, "paths": [path.tolist() for path in paths]}  # fmt: skip
+    ], {"widths": WIDTHS, "paths": paths.numpy()}  # fmt: skip

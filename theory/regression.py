@@ -29,13 +29,18 @@ def estimate(x: Tensor, y: Tensor, z: Tensor, beta: float) -> Tensor:
     return (x * (y - beta * (z - x))).sum(-1) / (x**2).sum(-1)
 
 
+def log_density(a: Tensor, x: Tensor, y: Tensor, z: Tensor, beta: float) -> Tensor:
+    """Return the same from torch's own density: ()."""
+    covariance = torch.tensor([[1, beta], [beta, 1]], dtype=x.dtype)
+    noise = MultivariateNormal(x.new_zeros(2), covariance)
+    return noise.log_prob(torch.stack([y - a * x, z - x], -1)).sum()
+
+
 def optimum(x: Tensor, y: Tensor, z: Tensor, beta: float) -> Tensor:
     """Return the a at which torch's own density is largest: one Newton step, as the
     logarithm is quadratic in a."""
-    covariance = torch.tensor([[1, beta], [beta, 1]], dtype=x.dtype)
-    noise = MultivariateNormal(x.new_zeros(2), covariance)
     a = x.new_zeros((), requires_grad=True)
-    value = noise.log_prob(torch.stack([y - a * x, z - x], -1)).sum()
+    value = log_density(a, x, y, z, beta)
     (slope,) = torch.autograd.grad(value, a, create_graph=True)
     (curvature,) = torch.autograd.grad(slope, a)
     return (a - slope / curvature).detach()
@@ -56,11 +61,9 @@ def experiment(n_draws: int, generator: torch.Generator) -> tuple[list[Check], d
         y, z = draw(x, beta, n_draws, generator)
         found = estimate(x, y, z, beta)
         apart = max(apart, (optimum(x, y[0], z[0], beta) - found[0]).abs().item())
-        covariance = torch.tensor([[1, beta], [beta, 1]], dtype=x.dtype)
-        noise = MultivariateNormal(x.new_zeros(2), covariance)
-        theirs = noise.log_prob(torch.stack([y[0] - TRUE_A * x, z[0] - x], -1)).sum()
-        ours = log_likelihood(torch.tensor(TRUE_A), x, y[0], z[0], beta)
-        density = max(density, (ours / theirs - 1).abs().item())
+        at = x.new_tensor(TRUE_A), x, y[0], z[0], beta
+        ratio = log_likelihood(*at) / log_density(*at)
+        density = max(density, (ratio - 1).abs().item())
         alone = 1 / (x**2).sum().item()
         ratio = found.var().item() / alone
         # of a variance of normal draws

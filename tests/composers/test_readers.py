@@ -1,10 +1,10 @@
 """MusicXML and kern, against what is written by hand."""
 
-import contextlib
 import io
 import zipfile
 from fractions import Fraction as F
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,8 +144,48 @@ def test_a_damaged_archive_never_breaks_out(data):
     whole = bytearray(packed("a.xml", score([measure(note(60, 4), divisions=1)])))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= data.draw(st.integers(1, 255))
-    with contextlib.suppress(ScoreError):  # nothing else comes out
-        musicxml.read_mxl(bytes(whole))
+    outcome = attempt(musicxml.read_mxl, bytes(whole))
+    assert isinstance(outcome, np.ndarray) or "\n" not in str(outcome)
+
+
+def attempt(read, data: bytes) -> np.ndarray | ScoreError:
+    """What a reader gives for a file; any other error than its own comes through."""
+    try:
+        return read(data)
+    except ScoreError as error:
+        return error
+
+
+@given(st.data())
+def test_text_that_is_no_kern_never_breaks_out(data):
+    token = st.sampled_from(
+        [
+            "**kern",
+            "*^",
+            "*v",
+            "*-",
+            "=1",
+            "4c",
+            "0" * 400,
+            "4c]",
+            ".",
+            "*M4/0",
+            "!",
+            "",
+        ]
+    )
+    rows = data.draw(st.lists(st.lists(token, min_size=1, max_size=3), max_size=8))
+    text = "**kern\n" + "\n".join(map("\t".join, rows))
+    outcome = attempt(lambda data: kern.read_kern(data)[0], text.encode())
+    assert isinstance(outcome, np.ndarray) or "\n" not in str(outcome)
+
+
+@pytest.mark.parametrize("duration", [10**30, "1e999", "nan", -3, "x"])
+def test_a_duration_beyond_all_bounds_is_refused_or_left_out(duration):
+    outcome = attempt(
+        musicxml.read_musicxml, score([measure(note(60, duration), divisions=1)])
+    )
+    assert isinstance(outcome, ScoreError) or len(outcome) == 0
 
 
 KERN = """!!!OPR: Missa Test

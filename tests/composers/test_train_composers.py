@@ -50,10 +50,8 @@ def test_the_same_seed_trains_the_same_model(
     flags = ("--scores", small_scores, "--epochs", 1, "--threads", 1, "--scraps", 10)
     for name in ("a", "b"):
         assert run_here(train_composers, *flags, "--output-dir", name)[0] == 0
-    a, b = ((tmp_path / n / "model.pt").read_bytes() for n in ("a", "b"))
     weights = [runs.load(str(tmp_path / n / "model.pt"))[0].state_dict() for n in "ab"]
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
-    assert len(a) == len(b)
 
 
 @pytest.mark.parametrize(("flag", "file"), [("--ablate", "ablation.json"),

@@ -20,7 +20,7 @@ def test_a_run_answers_everything(run_here, tmp_path):
     written = {path.name for path in (tmp_path / "a").iterdir()}
     assert FIGURES | {"summary.json"} <= written
     found = json.loads((tmp_path / "a" / "summary.json").read_text("utf-8"))
-    assert found["n_kernels"] == 12
+    assert found["n_pixels"] == 12
     assert found["by_convolution"] < 1e-6
     assert found["sharp_enough"] <= 20
     kept = [v["rule"] for v in found["verdicts"]["cosine on the sphere"] if v["holds"]]
