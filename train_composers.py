@@ -15,7 +15,6 @@ import numpy as np
 from composers import experiment, inside, plots, questions, runs
 from composers.config import Config
 from composers.experiment import BOTH, FOREST, PLAIN, RELATIONAL, Corpus, Judged
-from composers.runs import Setting
 from machinery import cli
 from machinery.process import keep_memory
 from machinery.progress import Progress
@@ -69,10 +68,8 @@ def answer(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
             experiment.judge_all(corpus, config, device, apart, progress)
             for apart in (True, False)
         )
-        rows = np.arange(len(corpus.scraps))
-        model = experiment.fit_on(corpus, rows, config, Setting(), device, progress)
     composers = corpus.scraps.composers
-    folder.write("model.pt", runs.dump(model, asdict(config), composers))
+    folder.write("model.pt", runs.dump(by_work.networks, asdict(config), composers))
     tables = [questions.table(corpus, judged) for judged in (by_work, at_random)]
     for rows, title in zip(tables, ("no work on both sides", "random"), strict=True):
         print("\n" + questions.describe(rows, title))

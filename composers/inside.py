@@ -20,7 +20,7 @@ def roll(model: ComposerNetwork, notes: np.ndarray, built: Graphs, row: int) -> 
     """Return one scrap's notes, edges by relation, and attention of two heads."""
     graph = batch(built, torch.tensor([row]))
     parts = (graph.pitch, graph.numbers, graph.source, graph.target, graph.relation)
-    device = model.query.weight.device
+    device = next(model.parameters()).device
     with torch.no_grad():
         weight = model.eval().attention(*(part.to(device) for part in parts)).cpu()
     pairs = torch.stack([graph.source, graph.target], 1).numpy()
@@ -45,7 +45,8 @@ def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, int]], dict, 
     """Return the composers, likeliest first, with the scraps that name each; the roll
     of the scrap that is surest of the first; the number of scraps.
 
-    Scraps vote by adding their log-probabilities. Raise BadInput for no score.
+    Scraps vote by adding the log-probabilities of all folds' networks together; the
+    attention drawn is the first network's. Raise BadInput for no score.
     """
     model, composers = runs.load(str(model_path))
     if path.suffix.lower() not in READERS:
@@ -60,4 +61,4 @@ def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, int]], dict, 
     surest = int(said[:, order[0]].argmax())
     votes = np.bincount(said.argmax(1), minlength=len(composers))
     named = [(composers[i], int(votes[i])) for i in order]
-    return named, roll(model, scraps, built, surest), len(scraps)
+    return named, roll(model.members[0], scraps, built, surest), len(scraps)

@@ -212,3 +212,16 @@ class ComposerNetwork(nn.Module):
         x = x.view(-1, self.n_nodes, x.shape[1])
         weight = self.query(x).softmax(1)
         return self.head(torch.cat([x.mean(1), (weight * x).sum(1)], 1))
+
+
+class Committee(nn.Module):
+    """Networks that saw different works; together they say their mean probability."""
+
+    def __init__(self, members: list[ComposerNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, *graph: Tensor) -> Tensor:
+        """Map a graph of B scraps, as a member does, to logits (B, classes)."""
+        said = torch.stack([member(*graph).softmax(1) for member in self.members])
+        return said.mean(0).log()

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from composers.config import Config
 from composers.graphs import N_NUMBERS, N_RELATIONS, Graphs, batch, without
-from composers.model import ComposerNetwork
-from composers.scraps import SIZE
+from composers.model import Committee, ComposerNetwork
+from composers.scraps import N_FOLDS, SIZE
 from machinery import checkpoint
 from machinery.errors import Diverged
 from machinery.progress import Progress
@@ -84,11 +84,11 @@ def train(
 
 
 def judge(
-    model: ComposerNetwork, graphs: Graphs, rows: Tensor, shift: Tensor | int = 0,
+    model: ComposerNetwork | Committee, graphs: Graphs, rows: Tensor, shift: Tensor | int = 0,
     left_out: tuple[int, ...] = (),
 ) -> Tensor:  # fmt: skip
     """Return logits (B, classes) of some scraps."""
-    device = model.query.weight.device
+    device = next(model.parameters()).device
     graph = batch(graphs, rows, shift)
     if left_out:
         graph = without(graph, left_out)
@@ -98,7 +98,7 @@ def judge(
 
 @torch.no_grad()
 def probabilities(
-    model: ComposerNetwork, graphs: Graphs, rows: np.ndarray | Tensor,
+    model: ComposerNetwork | Committee, graphs: Graphs, rows: np.ndarray | Tensor,
     left_out: tuple[int, ...] = (),
 ) -> np.ndarray:  # fmt: skip
     """Return p(composer | scrap) of some scraps: (n, classes)."""
@@ -108,24 +108,32 @@ def probabilities(
     return torch.cat(found).cpu().double().numpy()
 
 
-def dump(model: ComposerNetwork, config: dict, composers: tuple[str, ...]) -> bytes:
-    """Return a model's file, with the composers that it knows."""
+def dump(
+    networks: list[ComposerNetwork], config: dict, composers: tuple[str, ...]
+) -> bytes:
+    """Return the file of the folds' networks, with the composers that they know."""
     about = {"composers": "\n".join(composers)}
-    weights = {name: p.cpu() for name, p in model.state_dict().items()}
+    weights = Committee(networks).state_dict()
+    weights = {name: weight.cpu() for name, weight in weights.items()}
     return checkpoint.dump(KIND, weights, config, about)
 
 
-def rebuild(config: dict, preprocessing: dict) -> ComposerNetwork:
-    """Return the untrained network that a file's config asks for."""
+def rebuild(config: dict, preprocessing: dict) -> Committee:
+    """Return the untrained networks that a file's config asks for."""
     n_classes = preprocessing["composers"].count("\n") + 1
-    return ComposerNetwork(
-        n_classes, N_NUMBERS, N_RELATIONS, SIZE, n_layers=config["layers"],
-        dropout=config["dropout"],
+    return Committee(
+        [
+            ComposerNetwork(
+                n_classes, N_NUMBERS, N_RELATIONS, SIZE, n_layers=config["layers"],
+                dropout=config["dropout"],
+            )
+            for _ in range(N_FOLDS)
+        ]
     )  # fmt: skip
 
 
-def load(path: str) -> tuple[ComposerNetwork, list[str]]:
-    """Return a saved network and its composers' names; CheckpointError for none."""
+def load(path: str) -> tuple[Committee, list[str]]:
+    """Return saved networks and their composers' names; CheckpointError for none."""
     content = checkpoint.read(path)
     checkpoint.check_kind(content, "model of train_composers.py", [KIND], path)
     model = checkpoint.restore(content, rebuild, path).eval()
