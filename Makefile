@@ -3,7 +3,7 @@
 # make test-all       the tests that need the packages of all rooms, too
 # make reproduce-all  every assignment, and the reports; PARTS="gmm gpt": only these
 # make reproduce-gpt  one part alone
-# make report         the reports again, from what is in outputs/
+# make reports        the reports again, from what is in outputs/
 # make bench          every benchmark, into bench/results.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +15,7 @@ FIRST := gmm umm gpt
 ALL := $(FIRST) headlines sentiment gpt2 similarity composers theory
 PARTS ?= $(ALL)
 
-.PHONY: test test-all reproduce reproduce-all report bench style format clean
+.PHONY: test test-all reproduce reproduce-all report reports bench style format clean
 .PHONY: $(ALL:%=reproduce-%)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -29,7 +29,7 @@ test-all: $(READY_ALL) style
 reproduce: $(FIRST:%=reproduce-%)
 	$(BIN)/python report/build.py generative_models
 
-reproduce-all: $(READY_ALL) $(PARTS:%=reproduce-%) report
+reproduce-all: $(READY_ALL) $(PARTS:%=reproduce-%) reports
 
 $(FIRST:%=reproduce-%): reproduce-%: $(READY)
 	$(BIN)/python train_$*.py
@@ -55,8 +55,10 @@ reproduce-headlines: $(READY_ALL)
 	$(BIN)/python train_headlines.py
 	$(BIN)/python train_headlines.py --why
 
-report: $(READY)
+reports: $(READY)
 	$(BIN)/python report/build.py
+
+report: reports
 
 bench: $(READY)
 	$(BIN)/python bench/run_all.py

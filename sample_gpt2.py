@@ -73,7 +73,7 @@ def answer(asked: Asked, about: dict, folder: RunFolder) -> None:
         "model": about,
         "bits_of_a_token": questions.bits_of_a_token(),
         "added_parameters": questions.added_parameters(),
-        "sentences": {prefix: some[:2] for prefix, some in sentences.items()},
+        "sentences": sentences,
         "likelihood": answers.summarize_scores(scores),
         "classifier": apart,
         "areas": {"lengths": list(questions.LENGTHS)} | areas,

@@ -75,6 +75,7 @@ SECTIONS = {
             "horizon.png",
         ),
     },
+    "gpt2_sentences": {"sample_gpt2": ("summary.json",)},
     "composers": {
         "train_composers": (
             "summary.json",
@@ -111,7 +112,7 @@ SECTIONS = {
 REPORTS = {
     "generative_models": ("mixtures", "gpt"),
     "decoder_transformer": ("headlines",),
-    "sentiment_analysis": ("sentiment",),
+    "sentiment_analysis": ("sentiment", "gpt2_sentences"),
     "gpt2_sampling": ("theory", "gpt2"),
     "third_homework": ("theory", "gpt_training", "similarity", "composers"),
 }
