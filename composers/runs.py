@@ -84,8 +84,8 @@ def train(
 
 
 def judge(
-    model: ComposerNetwork | Committee, graphs: Graphs, rows: Tensor, shift: Tensor | int = 0,
-    left_out: tuple[int, ...] = (),
+    model: ComposerNetwork | Committee, graphs: Graphs, rows: Tensor,
+    shift: Tensor | int = 0, left_out: tuple[int, ...] = (),
 ) -> Tensor:  # fmt: skip
     """Return logits (B, classes) of some scraps."""
     device = next(model.parameters()).device

@@ -6,7 +6,6 @@ from typing import Any
 import readme_rooms as rooms_of
 from readme_rooms import Row
 
-
 # driver: what the course itself names as a result, and the report of its assignment
 COURSES = {
     "train_gmm": ("plots, no number", "generative_models"),
@@ -33,7 +32,8 @@ def overview(summary: dict[str, Any]) -> str:
         **{name: rows(summary[name]) for name, rows in rooms_of.ROWS.items()},
     }
     lines = [
-        "| assignment | command | minutes | result | the course expects | report | room |",
+        "| assignment | command | minutes | result | the course expects | report "
+        "| room |",
         "|---|---|--:|---|---|---|---|",
         *(overview_row(room, *row) for room, rows in rooms.items() for row in rows),
     ]
