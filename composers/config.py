@@ -19,12 +19,12 @@ class Config(RunConfig):
         "composer; none: those that music21 brings along",
     )
     scraps: int = option(300, "most scraps of a composer", at_least=10)
-    epochs: int = option(10, "epochs of each training", at_least=1)
+    epochs: int = option(6, "epochs of each training", at_least=1)
     learning_rate: float = option(3e-3, "highest rate of AdamW", above=0)
     weight_decay: float = option(0.05, "of AdamW", at_least=0)
-    dropout: float = option(0.5, "share of activations dropped", at_least=0, below=1)
-    layers: int = option(3, "attention layers", at_least=1, at_most=20)
-    batch_size: int = option(64, "scraps per step", at_least=1)
+    dropout: float = option(0.3, "share of activations dropped", at_least=0, below=1)
+    layers: int = option(2, "attention layers", at_least=1, at_most=20)
+    batch_size: int = option(32, "scraps per step", at_least=1)
     rotate: bool = option(True, "transpose scraps at random in training")
     search: bool = option(
         False, "try settings on works held out of the training folds, and nothing else"

@@ -19,6 +19,19 @@ def take(rows: Tensor, which: Tensor) -> Tensor:
     return rows.index_select(0, which)
 
 
+class Dropout(nn.Module):
+    """nn.Dropout by uniform numbers, which a processor draws several times faster."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.share == 0:
+            return x
+        return x * ((torch.rand_like(x) >= self.share) / (1 - self.share))
+
+
 def attend(score: Tensor, message: Tensor, target: Tensor, n: int) -> Tensor:
     """Return softmax-weighted sums of messages (E, H, C) at n targets: (n, H, C).
 
@@ -35,19 +48,43 @@ def attend(score: Tensor, message: Tensor, target: Tensor, n: int) -> Tensor:
     return summed / total.clamp(min=1e-16)[:, :, None]
 
 
+def attend_in_blocks(
+    score: Tensor, h: Tensor, source: Tensor, target: Tensor, block: int
+) -> Tensor:
+    """Return attend(score, h[source], target, N) for nodes h (N, H, C) in blocks.
+
+    Edges join nodes of the same block, which are in order, so many each: the weights of
+    all pairs of a block are a small matrix, and sums of messages products with it.
+    """
+    n, heads, channels = h.shape
+    most = score.new_full((n, heads), -torch.inf)
+    with torch.no_grad():
+        most.scatter_reduce_(0, target[:, None].expand_as(score), score, "amax")
+    weight = (score - take(most, target)).exp()  # (E, H)
+    pairs = weight.new_zeros(n * block, heads)
+    pairs = pairs.index_add(0, target * block + source % block, weight)
+    pairs = pairs.view(-1, block, block, heads).permute(0, 3, 1, 2)
+    summed = pairs @ h.view(-1, block, heads, channels).transpose(1, 2)
+    found = summed / pairs.sum(3, keepdim=True).clamp(min=1e-16)
+    return found.transpose(1, 2).reshape(n, heads, channels)
+
+
 class GATLayer(nn.Module):
     """Graph attention; its parameters are named as torch_geometric's GATConv's.
 
     score(j -> i) = LeakyReLU(att_src . W h_j + att_dst . W h_i). Given self loops are
-    removed, then each node gets one. A pair that two edges join counts twice.
+    removed, then each node gets one. A pair that two edges join counts twice. Where
+    graphs of `block` nodes each are side by side, naming it gives the same several
+    times faster.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, heads: int = 1, *,
-        concat: bool = True,
+        concat: bool = True, block: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.heads, self.out_channels, self.concat = heads, out_channels, concat
+        self.block = block
         self.lin = nn.Linear(in_channels, heads * out_channels, bias=False)
         self.att_src = nn.Parameter(torch.empty(1, heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(1, heads, out_channels))
@@ -70,7 +107,10 @@ class GATLayer(nn.Module):
         from_source, at_target = (h * self.att_src).sum(2), (h * self.att_dst).sum(2)
         score = take(from_source, source) + take(at_target, target)
         score = F.leaky_relu(score, SLOPE)
-        out = attend(score, take(h, source), target, n)
+        if self.block is None:
+            out = attend(score, take(h, source), target, n)
+        else:
+            out = attend_in_blocks(score, h, source, target, self.block)
         out = out.flatten(1) if self.concat else out.mean(1)
         return out + self.bias
 
@@ -95,7 +135,7 @@ class RelationalLayer(nn.Module):
         self.interval_score = nn.Parameter(torch.zeros(n_relations, n_intervals))
         self.out = nn.Linear(n_relations * channels, width)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.xavier_uniform_(self.att_src)
         nn.init.xavier_uniform_(self.att_dst)
 
@@ -145,11 +185,11 @@ class Edges:
 class PlainLayer(nn.Module):
     """GATLayer with a residual and a norm: all relations as one."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, block: int) -> None:
         super().__init__()
-        self.gat = GATLayer(width, width // heads, heads)
+        self.gat = GATLayer(width, width // heads, heads, block=block)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         return self.norm(x + self.dropout(F.relu(self.gat(x, edge_index))))
@@ -161,7 +201,7 @@ class ComposerNetwork(nn.Module):
     def __init__(
         self, n_classes: int, n_numbers: int, n_relations: int, n_nodes: int, *,
         relational: bool = True, width: int = 64, n_layers: int = 3,
-        channels: int = 16, heads: int = 4, dropout: float = 0.35,
+        channels: int = 8, heads: int = 4, dropout: float = 0.35,
     ) -> None:  # fmt: skip
         super().__init__()
         self.n_nodes, self.n_relations = n_nodes, n_relations
@@ -173,12 +213,12 @@ class ComposerNetwork(nn.Module):
         self.layers = nn.ModuleList(
             RelationalLayer(width, n_relations, channels, dropout)
             if relational
-            else PlainLayer(width, heads, dropout)
+            else PlainLayer(width, heads, dropout, n_nodes)
             for _ in range(n_layers)
         )
         self.query = nn.Linear(width, 1)
         self.head = nn.Sequential(
-            nn.Linear(2 * width, width), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(2 * width, width), nn.ReLU(), Dropout(dropout),
             nn.Linear(width, n_classes),
         )  # fmt: skip
 

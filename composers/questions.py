@@ -6,6 +6,7 @@ from composers.baselines import OCTAVE, histogram
 from composers.experiment import (
     BOTH,
     FOREST,
+    LOGISTIC,
     PLAIN,
     RELATIONAL,
     Corpus,
@@ -183,8 +184,8 @@ def verdicts(
         f"chance, the commonest composer: {chance:.1%} of the scraps",
         "a random split flatters: where no work is on both sides the forest falls from "
         f"{random[FOREST]['accuracy']:.1%} to {work[FOREST]['accuracy']:.1%}, "
-        f"relational attention from {random[RELATIONAL]['accuracy']:.1%} to "
-        f"{work[RELATIONAL]['accuracy']:.1%}",
+        f"the logistic regression from {random[LOGISTIC]['accuracy']:.1%} to "
+        f"{work[LOGISTIC]['accuracy']:.1%}",
     ]
     for name, found in leads.items():
         clear = found["low"] > 0 or found["high"] < 0
@@ -209,10 +210,10 @@ def verdicts(
 
 
 def compare(corpus: Corpus, judged: Judged, seed: int) -> dict[str, dict]:
-    """Return relational attention's lead over the plain one and over the forest."""
+    """Return relational attention's lead over the plain one and over counting."""
     labels, works = base_labels(corpus.scraps)
     said = judged.said
     return {
         name: lead(said[RELATIONAL], said[name], labels, works, seed)
-        for name in (PLAIN, FOREST)
+        for name in (PLAIN, FOREST, LOGISTIC)
     }

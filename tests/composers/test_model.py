@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from composers.model import Edges, GATLayer, RelationalLayer, attend
+from composers.model import Dropout, Edges, GATLayer, RelationalLayer, attend
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what others import is theirs
@@ -49,6 +49,33 @@ def test_a_layer_equals_torch_geometric_s_in_value_and_gradient(seed, concat):
     by_name = dict(zip(["x", *order], grads[1], strict=True))
     for name, grad in zip(["x", *names], grads[0], strict=True):
         torch.testing.assert_close(grad, by_name[name], rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(0, 2**31))
+def test_blocks_change_neither_value_nor_gradient(seed):
+    torch.manual_seed(seed)
+    layer, n_graphs = GATLayer(5, 4, 3), 3
+    x, edges = zip(*(drawn(seed + i) for i in range(n_graphs)), strict=True)
+    x = torch.cat(x).detach().requires_grad_()
+    edges = torch.cat([pairs + N * i for i, pairs in enumerate(edges)], 1)
+    found = []
+    for block in (None, N):
+        layer.block = block
+        out = layer(x, edges)
+        weight = torch.linspace(-1, 1, out.numel()).view_as(out)
+        grads = torch.autograd.grad((out * weight).sum(), [x, *layer.parameters()])
+        found.append([out, *grads])
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_dropout_keeps_the_mean_in_training_and_everything_in_evaluation():
+    torch.manual_seed(0)
+    dropout, x = Dropout(0.3), torch.ones(100_000)
+    dropped = dropout(x)
+    assert (dropped == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.01)
+    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.7])
+    assert dropout.eval()(x) is x
 
 
 def by_loop(layer: GATLayer, x, edges, *, slope=0.2, loops=True, swapped=False,
