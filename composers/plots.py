@@ -124,8 +124,9 @@ def piano_roll(
         )
     for ax in axes.flat[len(panels):]:  # fmt: skip
         ax.set_visible(False)
-    for ax in axes[-1]:
+    for ax in axes.flat[max(len(panels) - columns, 0) : len(panels)]:
         ax.set_xlabel("time in quarter notes")
+        ax.tick_params(labelbottom=True)
     for ax in axes[:, 0]:
         ax.set_ylabel("pitch (MIDI)")
     return figure
