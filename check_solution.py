@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
     check_input(options.folder, options.html)
     start = time.monotonic()
     folder = options.folder.resolve()
-    rows = sandbox.run([folder], TIME_LIMIT)[folder]
+    rows = report.handed_in(sandbox.run([folder], TIME_LIMIT)[folder])
     print(report.table(rows))
     seconds = time.monotonic() - start
     print(f"\n{options.folder}: {report.counts(rows)}, in {seconds:.0f} s")

@@ -1,12 +1,8 @@
-"""A folder with a solution of the exercise: import its files, build its classes.
-
-Names are matched with some tolerance: what counts is what the code computes.
-"""
+"""A folder with a solution of the exercise: its files, imported and asked by name."""
 
 import ast
 import contextlib
 import importlib
-import inspect
 import os
 import pkgutil
 import random
@@ -16,43 +12,23 @@ import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
+from grading import sources
+from grading.classes import Blame, NotOffered
 from grading.imports import FILES, OURS, ROOT, importing_from
 
-SYNONYMS = {
-    "n_components": {"k", "numcomponents", "ncomponent", "ngaussians", "components"},
-    "n_dims": {"d", "dim", "ndim", "dims", "numdims", "nfeatures"},
-    "n_layer": {"nlayers", "numlayers", "layers", "depth", "nblocks", "numblocks"},
-    "n_head": {"nheads", "numheads", "heads", "h"},
-    "n_embd": {"embd", "nembed", "embeddim", "dmodel", "embdim", "dim", "hiddendim"},
-    "vocab_size": {"vocab", "vocabularysize", "nvocab", "v"},
-    "block_size": {"block", "contextlength", "maxlen", "seqlen", "contextsize"},
-}
-
-
-# of our own solution, what does not stand at the root
+# of our own solution, what stands in rooms and by which names
 IN_ROOMS = {"models.py": "sentiment.model"}
-
-
-class Blame(Exception):
-    """One sentence about what is wrong with a solution."""
-
-
-class NotOffered(Exception):
-    """The solution has nothing that this check could look at."""
+OUR_NAMES = {"SelfAttention": "transformer.CausalSelfAttention"}
 
 
 class TimeLimit(BaseException):
     """A check ran for too long; nothing that a solution catches."""
-
-
-def plain(name: str) -> str:
-    return name.lower().replace("_", "")
 
 
 class Solution:
@@ -60,26 +36,43 @@ class Solution:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.sources = {path: path.read_bytes() for path in self.folder.glob("*.py")}
+        found = sources.scan(self.folder, *[0] * (self.folder == ROOT))
+        self.sources = {source.path: source for source in found}
         self.home = os.getcwd()
         self.loaded: dict[str, ModuleType | BaseException] = {}
         self.names = {found.name for found in pkgutil.iter_modules([str(self.folder)])}
+        self.roads = sources.roads(self.folder, found)
+        above = self.folder.parent  # from there, it is called by its own name
+        self.names |= {(self.folder if r == above else r).name for r in self.roads}
         self.names.discard("__main__")
         self.own_modules: dict[str, ModuleType] = {}
         for file in FILES:
             if not self.has(file):
                 self.own_modules[file.removesuffix(".py")] = OURS[file]
 
-    def has(self, file: str) -> bool:
-        own = self.folder == ROOT and file in IN_ROOMS
-        return own or self.folder / file in self.sources
+    def has(self, what: str) -> bool:
+        """Whether the folder has a file of that name, or one that defines it."""
+        if self.folder == ROOT:
+            return what in IN_ROOMS.keys() | OUR_NAMES.keys() | set(FILES)
+        if what.endswith(".py"):
+            return self.folder / what in self.sources
+        return self.source_of(what) is not None
+
+    def source_of(self, name: str) -> sources.Source | None:
+        """The nearest file that defines it; those of the first exercise never do."""
+        for path, source in self.sources.items():
+            first = path.parent == self.folder and path.name in FILES
+            if not first and name in source.defines:
+                return source
+        return None
 
     def enter(self) -> None:
         """Go into the folder, and put back what the solution has deleted there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path, source in self.sources.items():
             if not path.exists():
-                path.write_bytes(source)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(source.content)
         os.chdir(self.folder)
 
     @contextlib.contextmanager
@@ -91,7 +84,7 @@ class Solution:
         for seed in (torch.manual_seed, np.random.seed, random.seed):
             seed(0)
         try:
-            with importing_from(self.folder, self.names, self.own_modules):
+            with importing_from(self.folder, self.names, self.own_modules, self.roads):
                 yield
         finally:
             os.chdir(self.home)
@@ -102,9 +95,11 @@ class Solution:
 
         Blame says why it cannot be imported, NotOffered what it lacks here.
         """
-        name = file.removesuffix(".py")
         if not self.has(file):
             raise NotOffered(f"no {file} in the folder")
+        return self.imported(file.removesuffix(".py"), file)
+
+    def imported(self, name: str, file: str) -> ModuleType:
         if name not in self.loaded:
             self.loaded[name] = self.import_file(name)
         error = self.loaded[name]
@@ -179,6 +174,36 @@ class Solution:
             return f"{place} raises {kind}: {text}" if text else f"{place}: {kind}"
         return f"{kind}: {text}" if text else kind
 
+    def find(self, name: str) -> Any:
+        """A class or a function, from whichever file defines it.
+
+        NotOffered where no file does, or where that file cannot be imported: to say why
+        is a question of its own, check_imports.
+        """
+        if not self.has(name):
+            raise NotOffered(f"no {name} in the folder")
+        if self.folder == ROOT:
+            where, _, name = OUR_NAMES[name].rpartition(".")
+            return getattr(self.imported(where, where), name)
+        source = self.source_of(name)
+        try:
+            return getattr(self.imported(source.name, source.path.name), name)
+        except Blame:
+            raise NotOffered(f"until {source.path.name} can be imported") from None
+
+    def check_imports(self, *names: str) -> None:
+        """Blame the first file with one of these names that cannot be imported."""
+        for name in names if self.folder != ROOT else ():
+            if source := self.source_of(name):
+                self.imported(source.name, source.path.name)
+
+    def give_up(self, files: str, why: str) -> None:
+        """Import none of these files or names, 'one or another', but say why."""
+        for what in files.split(" or "):
+            source = self.source_of(what)
+            name = source.name if source else what.removesuffix(".py")
+            self.loaded[name] = Blame(why)
+
     def get(self, file: str, name: str) -> Any:
         found = getattr(self.module(file), name, None)
         if found is None:
@@ -199,7 +224,7 @@ class Solution:
 
     def calls(self, file: str, pattern: str) -> Iterator[tuple[int, set[str]]]:
         """Line and names among the arguments of calls to matching functions."""
-        for node in ast.walk(ast.parse(self.sources[self.folder / file])):
+        for node in ast.walk(ast.parse(self.sources[self.folder / file].content)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 names = {
                     part.id
@@ -209,41 +234,3 @@ class Solution:
                 }
                 if re.search(pattern, node.func.id, re.I):
                     yield node.lineno, names
-
-
-def build(cls: type, **wanted: int) -> Any:
-    """Call a constructor, by its parameters' names or else in the exercise's order."""
-    if getattr(cls, "__init__", None) is torch.nn.Module.__init__:
-        raise Blame(f"{cls.__name__} has no __init__")
-    parameters = list(inspect.signature(cls).parameters.values())
-    required = [p for p in parameters if p.default is p.empty and p.kind < 2]
-    if [p.name for p in required] in (["config"], ["cfg"], ["args"]):
-        return cls(SimpleNamespace(**wanted))
-    keywords = {}
-    for parameter in parameters:
-        for name, synonyms in SYNONYMS.items():
-            known = plain(parameter.name) in synonyms | {plain(name)}
-            if name in wanted and name not in keywords.values() and known:
-                keywords[parameter.name] = name
-                break
-    if all(p.name in keywords for p in required) and keywords:
-        return cls(**{mine: wanted[name] for mine, name in keywords.items()})
-    try:
-        inspect.signature(cls).bind(*list(wanted.values())[: max(len(required), 1)])
-    except TypeError:
-        raise Blame(f"{cls.__name__} takes no {' and no '.join(wanted)}") from None
-    return cls(*list(wanted.values())[: max(len(required), 1)])
-
-
-def tensor(value: Any, what: str) -> torch.Tensor:
-    """A detached float tensor of a tensor, array or list; Blame for anything else."""
-    if value is None:
-        raise Blame(
-            f"{what} returns None: nothing is filled in, or a return is missing"
-        )
-    if isinstance(value, (list, tuple)) and any(torch.is_tensor(v) for v in value):
-        value = torch.stack([torch.as_tensor(v) for v in value])
-    try:
-        return torch.as_tensor(value).detach().float()
-    except (TypeError, ValueError, RuntimeError):
-        raise Blame(f"{what} returns a {type(value).__name__}, not numbers") from None

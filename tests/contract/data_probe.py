@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grading.loader import Blame, NotOffered, Solution, tensor
+from grading.classes import Blame, NotOffered, tensor
+from grading.loader import Solution
 
 TEXT = "to be, or not to be: that is the question\nwhether 'tis nobler\n" * 3
 PLACES = torch.tensor([[-8.5, 41.25], [24.0, 60.5], [10.125, 45.0], [11.0, 46.0]])

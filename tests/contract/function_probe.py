@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grading.loader import Blame, NotOffered, Solution, plain
+from grading.classes import Blame, NotOffered, plain
+from grading.loader import Solution
 
 FILE = ("transformer.py",)
 

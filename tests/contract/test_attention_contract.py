@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grading.loader import Blame, NotOffered
+from grading.classes import Blame, NotOffered
 from tests.contract.attention_probe import (
     FILE,
     T,

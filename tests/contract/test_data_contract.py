@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from grading.classes import Blame
 from grading.imports import FILES
-from grading.loader import Blame
 from tests.contract.data_probe import (
     check_places,
     check_standardization,

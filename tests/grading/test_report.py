@@ -10,3 +10,20 @@ def test_the_page_escapes_what_a_solution_says():
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
+
+
+def test_an_assignment_of_which_nothing_was_handed_in_is_left_out():
+    absent, homework = (
+        "no models.py in the folder",
+        "Self-attention of the GPT homework",
+    )
+    rows = [
+        Row(homework, "it", "failed", "wrong"),
+        Row("GPT", "top-k sampling", "skipped", "no transformer.py in the folder"),
+        Row("Data", "windows", "skipped", "no dataset.py in the folder"),
+        Row("Data", "places", "passed"),
+        Row("Self-attention and layer norm", "norm", "skipped", absent),
+    ]
+    left = report.handed_in(rows)
+    assert [row.title for row in left] == ["windows", "places", "top-k sampling", "it"]
+    assert "windows" in report.table(left)
