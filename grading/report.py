@@ -20,6 +20,7 @@ ASSIGNMENTS = (  # the sections of each
     ),
     ("Self-attention and layer norm",),
     ("Self-attention of the GPT homework",),
+    ("Headlines: attention and block",),
 )
 ABSENT = re.compile("no .+ in the folder")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 DEEPEST = 2  # folders below the one that is checked
 # what the siblings of the first exercise name, in files of any name
-ANYWHERE = ("SelfAttention",)
+ANYWHERE = ("SelfAttention", "MultiHeadSelfAttention", "TransformerBlock")
 DEFINED = re.compile(r"^(?:class|def)\s+(\w+)", re.M)
 
 

@@ -44,7 +44,7 @@ def fill(layer: Any, value: float) -> None:
 
 def apply(layer: Any, x: Tensor) -> Tensor:
     y = layer(x)
-    y = tensor(y[0] if isinstance(y, tuple) else y, "CausalSelfAttention.forward")
+    y = tensor(y[0] if isinstance(y, tuple) else y, f"{type(layer).__name__}.forward")
     if y.shape != x.shape:
         raise Blame(
             f"forward turns the shape {tuple(x.shape)} into {tuple(y.shape)}, "
