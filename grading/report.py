@@ -21,6 +21,7 @@ ASSIGNMENTS = (  # the sections of each
     ("Self-attention and layer norm",),
     ("Self-attention of the GPT homework",),
     ("Headlines: attention and block",),
+    ("GPT-2: likelihood and temperature",),
 )
 ABSENT = re.compile("no .+ in the folder")
 
