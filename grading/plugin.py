@@ -16,6 +16,7 @@ import torch
 from grading.classes import Blame, NotOffered
 from grading.imports import ROOT
 from grading.loader import Solution, TimeLimit
+from machinery.errors import BadInput
 
 CONTRACT = ROOT / "tests" / "contract"
 TICK = 0.5  # seconds
@@ -59,7 +60,10 @@ class State:
     def __init__(self, config) -> None:
         # the options are unknown where the plugin comes in after the command line
         folders = config.getoption("--solution", None) or [ROOT]
-        self.solutions = [Solution(Path(folder)) for folder in folders]
+        try:
+            self.solutions = [Solution(Path(folder)) for folder in folders]
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None
         self.file = config.getoption("--results", None)
         self.seconds = config.getoption("--check-seconds", 0)
         self.memory = config.getoption("--check-memory", 0)

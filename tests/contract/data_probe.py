@@ -233,12 +233,12 @@ def remark_on_calls(solution: Solution, remark: Callable) -> None:
     """Note where a file hands nothing but a test set to such a function."""
     if not solution.has("mixture_models.py"):
         return
-    for line, names in solution.calls(
+    for where, names in solution.calls(
         "mixture_models.py", r"normali[sz]|standardi[sz]"
     ):
         text = " ".join(sorted(names))
         if "test" in text and "train" not in text:
             remark(
-                f"mixture_models.py line {line} standardises the test set by itself: "
+                f"{where} standardises the test set by itself: "
                 "take the training set's mean and standard deviation"
             )

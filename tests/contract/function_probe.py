@@ -237,6 +237,9 @@ def takes_k(solution: Solution) -> Iterator[Callable]:
         offered += [method for name, method in members if re.search(pattern, name)]
     for function in offered:
         names = {plain(name) for name in inspect.signature(function).parameters}
+        given = getattr(function, "__globals__", {}).get("temperature_scale")
+        if given and function.__name__ == "top_k_logits":  # by the GPT-2 course
+            continue
         if not inspect.isclass(function) and names & set(K_NAMES):
             yield function
 

@@ -27,9 +27,12 @@ SLOW = 10
 
 
 def make(solution: Solution, name: str, size: int | tuple[int, int]) -> Any:
-    cls = getattr(solution.module(FILE), name, None)
-    if cls is None:
-        raise NotOffered(f"no class {name} in {FILE}")
+    try:
+        cls = solution.get(FILE, name)
+    except Blame as blame:
+        if str(blame) != f"{FILE} has no {name}":
+            raise
+        raise NotOffered(f"no class {name} in {FILE}") from None
     return cls(size).eval()
 
 

@@ -28,8 +28,8 @@ def question(title: str, needs: tuple = SHAPE):
 
 
 @question("transformer.py can be imported", needs=())
-def test_transformer_imports(solution):
-    solution.module(FILE)
+def test_transformer_imports(solution, remark):
+    solution.check_imports(FILE, remark=remark)
 
 
 @question("attention: (B, T, C) in and out", needs=("test_transformer_imports",))

@@ -28,7 +28,6 @@ from tests.contract.headlines_probe import (
 )
 
 SECTION = "Headlines: attention and block"
-LOADED = ("test_headlines_imports",)
 SHAPE = ("test_headlines_shape",)
 
 
@@ -37,11 +36,11 @@ def question(title: str, needs: tuple = SHAPE, file: str = ATTENTION):
 
 
 @pytest.mark.question(f"{ATTENTION} and {BLOCK} can be imported", file=FILE)
-def test_headlines_imports(solution):
-    solution.check_imports(ATTENTION, BLOCK)
+def test_headlines_imports(solution, remark):
+    solution.check_imports(ATTENTION, BLOCK, remark=remark)
 
 
-@question("(B, T, D) in and out", LOADED)
+@question("(B, T, D) in and out", ())
 def test_headlines_shape(solution):
     check_shape(make(solution, ATTENTION), ATTENTION)
 
@@ -79,7 +78,7 @@ def test_headlines_gradient(solution, remark):
     check_gradients(y[:, -1], layer, remark)
 
 
-@question("(B, T, D) in and out", LOADED, BLOCK)
+@question("(B, T, D) in and out", (), BLOCK)
 def test_block_shape(solution):
     try:
         check_shape(make(solution, ATTENTION), ATTENTION)
