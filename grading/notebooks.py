@@ -110,7 +110,8 @@ def kept(node: ast.stmt) -> ast.stmt | None:
             ast.copy_location(ast.ExceptHandler(h.type, h.name, filled(h.body)), h)
             for h in node.handlers
         ]
-        found = ast.Try(filled(node.body), handlers, [], filled(node.finalbody))
+        after = [found for part in node.orelse if (found := kept(part))]
+        found = ast.Try(filled(node.body), handlers, after, filled(node.finalbody))
     else:
         return None
     return ast.fix_missing_locations(ast.copy_location(found, node))
@@ -119,6 +120,13 @@ def kept(node: ast.stmt) -> ast.stmt | None:
 def filled(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return those that are kept of a block, which must not be empty."""
     return [found for node in body if (found := kept(node))] or [ast.Pass()]
+
+
+def separate(node: ast.stmt | None) -> list[ast.stmt]:
+    """Split an import of several modules, so that each may be missing by itself."""
+    if isinstance(node, ast.Import):
+        return [ast.copy_location(ast.Import([alias]), node) for alias in node.names]
+    return [] if node is None else [node]
 
 
 def names_of(node: ast.AST) -> Iterator[str]:
@@ -166,7 +174,7 @@ class Notebook:
                 if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                     for alias in node.names:
                         flags |= getattr(__future__, alias.name).compiler_flag
-                if found := kept(node):
+                for found in separate(kept(node)):
                     self.run_one(found, place, flags)
         for name in vars(self.module):
             self.failed.pop(name, None)

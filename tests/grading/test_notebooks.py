@@ -98,6 +98,9 @@ LATER = "from __future__ import annotations\ndef start(k: Unknown) -> No: return
         "%%writefile starts.py\ndef start(k): return 7",
         "files = !ls\nstart?\ndef start(k):\n    return 7",
         "def start(k): return 0\ndef start(k): return 7",
+        "import module_of_nobody, math\ndef start(k): return round(math.pi) + 4",
+        "try:\n    import math\nexcept ImportError:\n    pass\nelse:\n    N = 7\n"
+        "start = lambda k: N",
         "def start(k):\n    return 7\nraise RuntimeError\nstart = start(print)",
         IN_A_TRY,
         DEVICE,

@@ -41,14 +41,22 @@ BLOCK = """
 """
 OTHERS = """
     class SelfAttention:
-        def __init__(self, config):
-            self.eval = lambda: self
+        def __init__(self, d_in, d_out, n_head):
+            assert d_in == 3 * d_out
 
     def log_likelihood(model, x):
         return 0.0
 
     def classification(features):
         return "a class"
+"""
+OTHER_CONFIG = """
+    import torch
+
+    class SelfAttention(torch.nn.Module):
+        def __init__(self, config):
+            super().__init__()
+            self.c_attn = torch.nn.Linear(config.n_embd, 3 * config.width_of_all)
 """
 NOT_FILLED = """
     def temperature_scale(logits, model, new_past, config, temperature, horizon):
@@ -65,6 +73,7 @@ FOLDERS = {
         "parts.py": OTHERS,
     },
     "first": {"transformer.py": BLOCK + OTHERS},
+    "other_config": {"it.py": OTHER_CONFIG},
     "broken": {
         "it.py": "import torch\nclass SelfAttention(torch.nn.Modul):\n    pass\n"
     },
@@ -119,6 +128,14 @@ def test_what_other_courses_call_by_these_names_is_not_judged(found):
         outcome, text = rows[title]
         assert outcome == "skipped"
         assert text.startswith(reason)
+
+
+@pytest.mark.slow
+def test_a_config_that_is_not_known_is_no_mistake(found):
+    assert found("other_config")["SelfAttention: (B, L, C) in and out"] == (
+        "skipped",
+        "what config.width_of_all may be is unknown",
+    )
 
 
 @pytest.mark.slow
