@@ -1,10 +1,18 @@
 """Check a solution of the exercise: which questions are right, and what is wrong.
 
-python check_solution.py FOLDER     # with mixture_models.py, transformer.py, dataset.py
-                                    # or, of the sentiment assignment, models.py
+python check_solution.py FOLDER
 
-Any of these files is enough. Exit status: 0 when every question that was checked
-passed, 1 when one failed, 2 for bad input.
+What is looked for, each by itself enough:
+  mixture_models.py, transformer.py, dataset.py      the first assignment
+  models.py with MySelfAttention and MyLayerNorm     sentiment
+and in files of any name, in folders below as well:
+  SelfAttention                                      the GPT homework
+  MultiHeadSelfAttention, TransformerBlock           headlines
+  log_likelihood, classification, temperature_scale  GPT-2
+A Jupyter notebook is read for its definitions as a file is; what trains is not run.
+
+Exit status: 0 when every question that was checked passed, 1 when one failed, 2 for bad
+input, a damaged notebook among it.
 """
 
 import argparse
@@ -14,7 +22,7 @@ import sys
 import time
 from pathlib import Path
 
-from grading import report, sandbox
+from grading import report, sandbox, sources
 from machinery.errors import BadInput, OneLineParser, describe_end, exit_with
 from machinery.files import write_atomic
 
@@ -41,9 +49,13 @@ def check_input(folder: Path, page: Path | None) -> None:
         raise BadInput(f"FOLDER must exist, got {folder}")
     if not folder.is_dir():
         raise BadInput(f"FOLDER must be a folder, got the file {folder}")
-    if not any((folder / name).is_file() for name in sandbox.JUDGED):
+    found = sources.scan(folder.resolve())
+    judged = any((folder / name).is_file() for name in sandbox.JUDGED)
+    if not judged and not any(source.is_asked_for for source in found):
         raise BadInput(
-            f"FOLDER must hold one of {', '.join(sandbox.JUDGED)}, got {folder}"
+            f"FOLDER must hold one of {', '.join(sandbox.JUDGED)}, or a notebook with "
+            f"their classes, or define one of {', '.join(sources.ANYWHERE)}, "
+            f"got {folder}"
         )
     if page is not None and not page.resolve().parent.is_dir():
         raise BadInput(f"--html must be in a folder that exists, got {page}")
@@ -56,7 +68,7 @@ def main(options: argparse.Namespace) -> int:
     check_input(options.folder, options.html)
     start = time.monotonic()
     folder = options.folder.resolve()
-    rows = sandbox.run([folder], TIME_LIMIT)[folder]
+    rows = report.handed_in(sandbox.run([folder], TIME_LIMIT)[folder])
     print(report.table(rows))
     seconds = time.monotonic() - start
     print(f"\n{options.folder}: {report.counts(rows)}, in {seconds:.0f} s")

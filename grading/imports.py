@@ -9,7 +9,7 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -83,11 +83,15 @@ def modules_named(names: set[str]) -> dict[str, ModuleType]:
 
 @contextlib.contextmanager
 def importing_from(
-    folder: Path, names: set[str], own: dict[str, ModuleType]
+    folder: Path,
+    names: set[str],
+    own: dict[str, ModuleType],
+    roads: Iterable[Path] = (),
 ) -> Iterator[None]:
     """Let imports find the modules of a folder, whose names these are, and not ours.
 
-    own holds what was imported from it before, and holds afterwards all that is.
+    own holds what was imported from it before, and holds afterwards all that is. roads
+    are further folders of the solution, asked after everything that is installed.
     """
     root, home = str(ROOT), str(folder)
     hidden = modules_from_us() | modules_named(names)
@@ -98,7 +102,7 @@ def importing_from(
             del sys.modules[name]
         sys.path[:] = [p for p in path if not lies_in(os.path.abspath(p), root)]
         sys.meta_path[:] = [finder for finder in finders if not finds_us(finder)]
-        sys.path.insert(0, home)
+        sys.path[:] = [home, *sys.path, *map(str, roads)]
         sys.modules.update(own)
         yield
     finally:

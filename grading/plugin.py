@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from grading.classes import Blame, NotOffered
 from grading.imports import ROOT
-from grading.loader import Blame, NotOffered, Solution, TimeLimit
+from grading.loader import Solution, TimeLimit
+from machinery.errors import BadInput
 
 CONTRACT = ROOT / "tests" / "contract"
 TICK = 0.5  # seconds
@@ -58,7 +60,10 @@ class State:
     def __init__(self, config) -> None:
         # the options are unknown where the plugin comes in after the command line
         folders = config.getoption("--solution", None) or [ROOT]
-        self.solutions = [Solution(Path(folder)) for folder in folders]
+        try:
+            self.solutions = [Solution(Path(folder)) for folder in folders]
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None
         self.file = config.getoption("--results", None)
         self.seconds = config.getoption("--check-seconds", 0)
         self.memory = config.getoption("--check-memory", 0)
@@ -76,8 +81,7 @@ class State:
             if row["outcome"] in ("passed", "failed", "skipped"):
                 self.note(row["solution"], row["key"], row["outcome"], row["text"])
             if row["outcome"] == "failed" and row["key"].endswith("_imports"):
-                name = row["file"].removesuffix(".py")
-                by_name[row["solution"]].loaded[name] = Blame(row["text"])
+                by_name[row["solution"]].give_up(row["file"], row["text"])
 
     def note(self, folder: str, key: str, outcome: str, text: str) -> None:
         self.outcomes[folder, key] = outcome

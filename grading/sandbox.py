@@ -169,8 +169,10 @@ def run_once(
             if grown != size:
                 size, since = grown, now
             if now > time_limit:
+                if grown < 0:
+                    raise CheckError(f"no check did start within {time_limit:g} s")
                 return "was still running when the time for the whole check was over"
-            if now > since + 2 * CHECK_SECONDS + 5:
+            if grown >= 0 and now > since + 2 * CHECK_SECONDS + 5:
                 return "hangs, and cannot be interrupted"
     finally:
         process.end()

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grading.loader import Blame, NotOffered, Solution, tensor
+from grading.classes import Blame, NotOffered, tensor
+from grading.loader import Solution
 
 TEXT = "to be, or not to be: that is the question\nwhether 'tis nobler\n" * 3
 PLACES = torch.tensor([[-8.5, 41.25], [24.0, 60.5], [10.125, 45.0], [11.0, 46.0]])
@@ -232,12 +233,12 @@ def remark_on_calls(solution: Solution, remark: Callable) -> None:
     """Note where a file hands nothing but a test set to such a function."""
     if not solution.has("mixture_models.py"):
         return
-    for line, names in solution.calls(
+    for where, names in solution.calls(
         "mixture_models.py", r"normali[sz]|standardi[sz]"
     ):
         text = " ".join(sorted(names))
         if "test" in text and "train" not in text:
             remark(
-                f"mixture_models.py line {line} standardises the test set by itself: "
+                f"{where} standardises the test set by itself: "
                 "take the training set's mean and standard deviation"
             )

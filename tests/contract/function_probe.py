@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grading.loader import Blame, NotOffered, Solution, plain
+from grading.classes import Blame, NotOffered, plain
+from grading.loader import Solution
 
 FILE = ("transformer.py",)
 
@@ -236,6 +237,9 @@ def takes_k(solution: Solution) -> Iterator[Callable]:
         offered += [method for name, method in members if re.search(pattern, name)]
     for function in offered:
         names = {plain(name) for name in inspect.signature(function).parameters}
+        given = getattr(function, "__globals__", {}).get("temperature_scale")
+        if given and function.__name__ == "top_k_logits":  # by the GPT-2 course
+            continue
         if not inspect.isclass(function) and names & set(K_NAMES):
             yield function
 

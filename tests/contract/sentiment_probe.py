@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from grading.loader import Blame, NotOffered, Solution, tensor
+from grading.classes import Blame, NotOffered, tensor
+from grading.loader import Solution
 
 FILE = "models.py"
 T, D, BATCH = 6, 4, 3
@@ -26,9 +27,12 @@ SLOW = 10
 
 
 def make(solution: Solution, name: str, size: int | tuple[int, int]) -> Any:
-    cls = getattr(solution.module(FILE), name, None)
-    if cls is None:
-        raise NotOffered(f"no class {name} in {FILE}")
+    try:
+        cls = solution.get(FILE, name)
+    except Blame as blame:
+        if str(blame) != f"{FILE} has no {name}":
+            raise
+        raise NotOffered(f"no class {name} in {FILE}") from None
     return cls(size).eval()
 
 
@@ -56,7 +60,8 @@ def fill_with_identities(layer: Any, d: int) -> None:
 
 
 def same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.allclose(a, b, atol=NEAR, rtol=NEAR)
+    near = {"atol": NEAR, "rtol": NEAR, "equal_nan": True}
+    return a.shape == b.shape and torch.allclose(a, b, **near)
 
 
 def check_steady(layer: Any, x: Tensor, name: str) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grading.loader import Blame, NotOffered
+from grading.classes import Blame, NotOffered
 from tests.contract.attention_probe import (
     FILE,
     T,
@@ -28,8 +28,8 @@ def question(title: str, needs: tuple = SHAPE):
 
 
 @question("transformer.py can be imported", needs=())
-def test_transformer_imports(solution):
-    solution.module(FILE)
+def test_transformer_imports(solution, remark):
+    solution.check_imports(FILE, remark=remark)
 
 
 @question("attention: (B, T, C) in and out", needs=("test_transformer_imports",))

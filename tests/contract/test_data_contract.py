@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from grading.classes import Blame
 from grading.imports import FILES
-from grading.loader import Blame
 from tests.contract.data_probe import (
     check_places,
     check_standardization,
@@ -22,8 +22,8 @@ def question(title: str, needs: tuple = LOADED, file: str = FILE):
 
 
 @question("dataset.py can be imported", needs=())
-def test_dataset_imports(solution):
-    solution.module(FILE)
+def test_dataset_imports(solution, remark):
+    solution.check_imports(FILE, remark=remark)
 
 
 @question("EuropeDataset: places and countries")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grading.loader import Blame, build, tensor
+from grading.classes import Blame, build, tensor
 from tests.contract.attention_probe import FILE, influence
 from tests.contract.function_probe import check_accuracy, check_top_k
 

@@ -29,8 +29,8 @@ def question(title: str, *needs: str):
 
 
 @pytest.mark.question("models.py can be imported", file=FILE)
-def test_models_imports(solution):
-    solution.module(FILE)
+def test_models_imports(solution, remark):
+    solution.check_imports(FILE, remark=remark)
 
 
 @question("MySelfAttention: the formula")

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from grading.loader import Blame, build
+from grading.classes import Blame, build
 from tests.contract.mixture_probe import (
     FILE,
     LOADED,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from grading.loader import Blame, NotOffered, Solution
+from grading.classes import Blame, NotOffered
+from grading.loader import Solution
 from tests.contract import data_probe
 from tests.helpers import write_files
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from grading.loader import Blame, NotOffered, Solution, build, tensor
+from grading.classes import Blame, NotOffered, build, tensor
+from grading.loader import Solution
 from tests.helpers import write_files
 
 

@@ -1,5 +1,9 @@
 """What of a folder is copied before it runs."""
 
+import sys
+
+import pytest
+
 from grading import sandbox
 from tests.helpers import write_files
 
@@ -15,3 +19,13 @@ def test_a_copy_holds_no_links_no_hidden_and_no_large_files(tmp_path):
     sandbox.copy_folder(source, tmp_path / "copy")
     found = {p.relative_to(tmp_path / "copy") for p in (tmp_path / "copy").rglob("*")}
     assert set(map(str, found)) == {"dataset.py", "data", "data/train.csv"}
+
+
+def test_checks_that_never_start_are_the_machine_s_fault_and_no_empty_page(
+    tmp_path, monkeypatch
+):
+    asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(sandbox, "command", lambda folders, results: asleep)
+    folder = write_files(tmp_path / "mine", {"dataset.py": "x"})
+    with pytest.raises(sandbox.CheckError, match="no check did start within 1 s"):
+        sandbox.run([folder], time_limit=1)

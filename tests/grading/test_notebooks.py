@@ -1,0 +1,311 @@
+"""Notebooks: definitions are read as a file's are, and the rest is left alone."""
+
+import contextlib
+import json
+import re
+import shutil
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from check_solution import check_input
+from grading import notebooks, sandbox
+from grading.classes import Blame, NotOffered
+from grading.loader import Solution
+from machinery.errors import BadInput
+from tests.grading.test_check_solution import (
+    MISTAKES,
+    PLANTED,
+    check,
+    failed,
+    plant,
+)
+from tests.helpers import assert_one_line, run_driver
+
+
+def notebook(*cells: str) -> str:
+    """The text of a notebook with these cells, and one of prose between."""
+    code = [
+        {"cell_type": "code", "source": dedent(cell).splitlines(keepends=True)}
+        for cell in cells
+    ]
+    prose = {"cell_type": "markdown", "source": ["class GMM is asked for\n"]}
+    return json.dumps({"cells": [code[0], prose, *code[1:]], "nbformat": 4})
+
+
+def solution(folder: Path, *cells: str, name: str = "my homework 2.ipynb") -> Solution:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(notebook(*cells))
+    return Solution(folder)
+
+
+GMM = """
+    class GMM:
+        def __init__(self, n_components):
+            self.start = start(n_components)
+"""
+
+
+def gmm(folder: Path, *cells: str) -> object:
+    """The GMM that a notebook builds, of which the last cells are these."""
+    own = solution(folder, *cells, GMM)
+    with own.active():
+        return own.get("mixture_models.py", "GMM")(3)
+
+
+IN_A_TRY = """
+    try:
+        import google.colab
+        HERE = 0
+    except ImportError:
+        HERE = 7
+    start = lambda k: HERE
+"""
+DEVICE = """
+    import torch
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+        print(device)
+    else:
+        device = "cpu"
+    def start(k, device=device): return 7
+"""
+NO_MAGIC = """
+    text = '''
+    %d points
+    !'''
+    def start(k): return 7 if text == "\\n%d points\\n!" else 0
+"""
+ENDLESS = """
+    for i in range(10**12):
+        pass
+    while True: pass
+    def start(k): return 7
+"""
+LATER = "from __future__ import annotations\ndef start(k: Unknown) -> No: return 7"
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "def start(k):\n    return 7",
+        "import math\nSEVEN = math.sqrt(49)\nstart = lambda k: SEVEN",
+        "%matplotlib inline\n!pip install torch \\\n    numpy\ndef start(k): return 7",
+        "%%time\ndef start(k):\n    %time x = 7\n    return 7",
+        "%%writefile starts.py\ndef start(k): return 7",
+        "files = !ls\nstart?\ndef start(k):\n    return 7",
+        "def start(k): return 0\ndef start(k): return 7",
+        "import module_of_nobody, math\ndef start(k): return round(math.pi) + 4",
+        "try:\n    import math\nexcept ImportError:\n    pass\nelse:\n    N = 7\n"
+        "start = lambda k: N",
+        "def start(k):\n    return 7\nraise RuntimeError\nstart = start(print)",
+        IN_A_TRY,
+        DEVICE,
+        NO_MAGIC,
+        ENDLESS,
+        LATER,
+    ],
+)
+def test_what_a_notebook_defines_is_there(tmp_path, cell):
+    assert gmm(tmp_path / "a", cell).start == 7
+
+
+def test_what_trains_prints_or_writes_is_not_run(tmp_path, capsys):
+    cells = (
+        "from pathlib import Path\ndef start(k): return 7\nprint('trained')",
+        "Path('left.txt').write_text('x')\nmodel = start(Path('here.txt').touch())",
+        "!touch shell.txt\n%%bash\ntouch cell.txt",
+    )
+    assert gmm(tmp_path / "a", *cells).start == 7
+    assert {path.suffix for path in (tmp_path / "a").iterdir()} == {".ipynb"}
+    assert capsys.readouterr().out == ""
+
+
+def test_a_broken_cell_is_named_and_the_others_are_checked(tmp_path):
+    cells = ("def start(k):\n    return 7", "x = 1\n\ndef draw(:\n    pass")
+    own, remarks = solution(tmp_path / "a", *cells, GMM), []
+    with own.active():
+        own.check_imports("mixture_models.py", remark=remarks.append)
+        assert own.get("mixture_models.py", "GMM")(3).start == 7
+    assert remarks == [
+        "my homework 2.ipynb cell 2 line 3 is not valid Python: invalid syntax: "
+        "the cell is left out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "blame"),
+    [
+        ("class UMM(:\n    pass", "cell 2 line 1 is not valid Python: invalid syntax"),
+        ("class UMM:\n    size = 1 / 0", "cell 2 line 2 raises ZeroDivisionError"),
+        (
+            "import math\nclass UMM(math.Nothing):\n    pass",
+            "cell 2 line 2 raises Attr",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_made_is_blamed_at_its_place(tmp_path, cell, blame):
+    own = solution(tmp_path / "a", "def start(k): return 7", cell, GMM)
+    with own.active():
+        assert own.get("mixture_models.py", "GMM")(3).start == 7
+        with pytest.raises(Blame, match=f"my homework 2.ipynb {blame}"):
+            own.get("mixture_models.py", "UMM")
+
+
+def test_an_error_says_in_which_cell_it_arose(tmp_path):
+    own = solution(tmp_path / "a", "x = 1", "def start(k):\n\n    return k.shape", GMM)
+    with own.active(), pytest.raises(AttributeError) as error:
+        own.get("mixture_models.py", "GMM")(3)
+    assert own.describe(error.value).startswith(
+        "my homework 2.ipynb cell 2 line 3 raises AttributeError: 'int' object has"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("config = make()\ndef start(k): return config",
+         "needs config, which cell 1 makes: only definitions are run"),
+        ("import module_of_nobody as m\ndef start(k): return m.x",
+         "needs the module module_of_nobody, which is not installed here and not in"),
+        ("for start in range(3):\n    pass", "needs start, which cell 1 makes: only"),
+    ],
+)  # fmt: skip
+def test_what_is_not_run_is_no_mistake(tmp_path, cell, reason):
+    own = solution(tmp_path / "a", cell, GMM)
+    with own.active(), pytest.raises(NameError) as error:
+        own.get("mixture_models.py", "GMM")(3)
+    assert reason in own.lacks(error.value)
+
+
+def test_a_name_that_nothing_makes_is_a_mistake(tmp_path):
+    own = solution(tmp_path / "a", "x = 1", GMM)
+    with own.active(), pytest.raises(NameError) as error:
+        own.get("mixture_models.py", "GMM")(3)
+    assert own.lacks(error.value) == ""
+
+
+def test_classes_may_lie_in_several_notebooks_and_files_come_first(tmp_path):
+    folder = tmp_path / "a"
+    solution(folder, GMM, name="one.ipynb")
+    solution(folder, "class UMM:\n    pass", "class GPT:\n    pass", name="two.ipynb")
+    (folder / "transformer.py").write_text("class CausalSelfAttention:\n    pass\n")
+    own = Solution(folder)
+    with own.active():
+        modules = own.modules("mixture_models.py")
+        assert [m.__name__ for m in modules] == ["one_notebook", "two_notebook"]
+        own.get("mixture_models.py", "UMM")
+        with pytest.raises(Blame, match=r"transformer\.py has no GPT"):
+            own.get("transformer.py", "GPT")
+        with pytest.raises(NotOffered, match=r"no dataset\.py in the folder"):
+            own.module("dataset.py")
+
+
+def test_a_call_that_is_not_run_is_read_all_the_same(tmp_path):
+    own = solution(tmp_path / "a", GMM, "x = 1\nnormalize(test_x)")
+    assert list(own.calls("mixture_models.py", "normali[sz]")) == [
+        ("my homework 2.ipynb cell 2 line 2", {"test_x"})
+    ]
+
+
+DAMAGED = (
+    b"", b"{", b"[]", b"{}", b'{"cells": 3}', b'{"cells": [{}]}', b"\xff\xfe\xfa",
+    b'{"cells": [{"cell_type": "code"}]}', b'{"worksheets": [{}]}', b"<html>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_notebook_is_bad_input(tmp_path, content):
+    (tmp_path / "mine.ipynb").write_bytes(content)
+    with pytest.raises(BadInput, match="mine.ipynb must be a Jupyter notebook, it is"):
+        check_input(tmp_path, None)
+
+
+def test_fault_32_a_damaged_notebook_is_one_line_and_status_2(tmp_path):
+    (tmp_path / "dataset.py").touch()
+    (tmp_path / "mine.ipynb").write_text(notebook("x = 1")[:40])
+    result = run_driver("check_solution.py", tmp_path, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert_one_line(
+        result.stderr, "check_solution.py: ", "mine.ipynb", "damaged", "line"
+    )
+
+
+def test_a_notebook_of_a_very_large_size_is_bad_input(tmp_path):
+    with open(tmp_path / "mine.ipynb", "wb") as file:
+        file.truncate(sandbox.LARGEST_FILE + 1)
+    with pytest.raises(BadInput, match="at most 20 MB, got 20 MB: clear its outputs"):
+        check_input(tmp_path, None)
+
+
+@given(st.binary() | st.integers(0, 200).map(lambda n: notebook(GMM)[:n].encode()))
+def test_what_is_no_notebook_is_refused_in_one_line(content):
+    with pytest.raises(BadInput) as error:
+        notebooks.read(Path("mine.ipynb"), content)
+    assert "\n" not in str(error.value)
+
+
+@given(st.text(alphabet="x=%!?(:\n\\ '\"#1"))
+def test_a_cell_of_whatever_is_parsed_or_is_broken(cell):
+    with contextlib.suppress(SyntaxError):
+        notebooks.parse(cell)
+
+
+OWN_IMPORT = re.compile(r"^from (dataset|submission\S*|\.\S*) import .*$", re.M)
+BEFORE = "%matplotlib inline\n!pip install -q torch\nprint('hello')"
+AFTER = "while True:\n    train(model)\n"
+
+
+def converted(source: Path, target: Path, together: bool) -> Path:
+    """Make notebooks of a folder's files, one of each or one of all."""
+    target.mkdir()
+    files = sorted(source.rglob("*.py"), key=lambda p: (p.stem != "likelihood", p))
+    texts = {
+        path.stem: OWN_IMPORT.sub("", path.read_text())
+        for path in files
+        if path.stem != "__init__"
+    }
+    groups = {"all of it": texts} if together else {n: {n: t} for n, t in texts.items()}
+    for name, some in groups.items():
+        cells = (BEFORE, *some.values(), AFTER)
+        (target / f"{name}.ipynb").write_text(notebook(*cells))
+    return target
+
+
+@pytest.mark.slow
+def test_a_whole_folder_as_one_notebook_passes_in_less_than_a_minute(tmp_path):
+    converted(PLANTED / "vectorised", tmp_path / "whole", together=True)
+    result = check(tmp_path / "whole", cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "60 passed, 0 failed, 0 not checked" in result.stdout
+    assert int(re.search(r"in (\d+) s$", result.stdout, re.M)[1]) < 60
+
+
+IN_NOTEBOOKS = (
+    "log_sigma_squared", "mask_missing", "targets_not_shifted", "norm_of_the_sample",
+    "homework_softmax_over_queries", "block_norm_missing", "likelihood_is_a_mean",
+    "temperature_of_the_second_token_before_the_joint", "threshold_too_high",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_mistake_in_a_notebook_is_named_as_in_a_file(tmp_path):
+    folders = {}
+    for name in IN_NOTEBOOKS:
+        folder = plant(name, tmp_path)
+        folders[name] = converted(
+            folder, tmp_path / f"{name} as notebook", together=True
+        )
+        shutil.rmtree(folder)
+    folders["right"] = converted(PLANTED / "loops", tmp_path / "right", together=False)
+    rows = sandbox.run(list(folders.values()), time_limit=100)
+    found = {name: failed(rows[folder]) for name, folder in folders.items()}
+    assert found.pop("right") == {}
+    for name, blamed in found.items():
+        mistake = MISTAKES[name]
+        assert list(blamed) == [mistake["question"]]
+        sentence = re.sub(r"\d", "", blamed[mistake["question"]])
+        assert sentence == re.sub(r"\d", "", mistake["sentence"])
