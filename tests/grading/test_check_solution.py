@@ -111,6 +111,10 @@ def test_a_correct_solution_passes_in_either_style(checked, style):
 def test_loops_are_right_but_slow_by_a_measured_factor(checked):
     remarks = {row.title: row.remarks for row in checked("loops") if row.remarks}
     assert set(remarks) >= {"GMM sample", "UMM sample"}
+    block = remarks.pop("TransformerBlock: residuals and norms")
+    assert [text.partition(",")[0] for text in block] == [
+        "norms come before attention and MLP"
+    ]
     for (text,) in remarks.values():
         factor = re.fullmatch(r"\w+ is slow: it takes (\d+) times our time", text)
         assert int(factor[1]) >= 3
