@@ -158,7 +158,8 @@ def limit_memory(gib: float) -> None:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeLimit after so many seconds of the processor, or PATIENCE times those.
 
-    The clock alone would blame a student for a busy machine. While it is stopped, none are counted.
+    The clock alone would blame a student for a busy machine. While it is stopped, none
+    are counted.
     """
     if not seconds or not hasattr(signal, "SIGALRM"):
         yield
