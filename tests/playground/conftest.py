@@ -1,0 +1,107 @@
+"""The page's arithmetic in an engine, a browser if there is one, and trained models."""
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from playwright.sync_api import sync_playwright
+from py_mini_racer import MiniRacer
+
+import export_playground
+import train_gmm
+import train_umm
+from playground import bundle
+from playground.pack import Pack
+
+BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chrome")
+# typed arrays are no arrays to JSON
+PLAIN = "(_, value) => ArrayBuffer.isView(value) ? Array.from(value) : value"
+
+
+class Engine:
+    """Evaluates expressions in which the page's functions and given values stand."""
+
+    def __init__(self, racer: MiniRacer) -> None:
+        self.racer = racer
+        racer.eval(bundle.script(bundle.ARITHMETIC))
+
+    def __call__(self, expression: str, **values):
+        """Return an expression's value; values are what it names."""
+        names = ", ".join(values)
+        given = ", ".join(
+            json.dumps(v, default=torch.Tensor.tolist) for v in values.values()
+        )
+        found = f"(({names}) => ({expression}))({given})"
+        return json.loads(self.racer.eval(f"JSON.stringify({found} ?? null, {PLAIN})"))
+
+    def load(self, pack: Pack) -> str:
+        """Unpack what Python has packed; return the name of the result."""
+        self.n_loaded = getattr(self, "n_loaded", 0) + 1
+        name = f"loaded{self.n_loaded}"
+        text = json.dumps(pack.as_json())
+        self.racer.eval(f"var {name} = unpackText({text}); 0")
+        return name
+
+
+@pytest.fixture(scope="session")
+def js():
+    with MiniRacer() as racer:
+        yield Engine(racer)
+
+
+@pytest.fixture(scope="session")
+def trained_mixtures(places, tmp_path_factory) -> list[Path]:
+    """The folders of train_gmm.py and train_umm.py, three epochs long."""
+    outputs = tmp_path_factory.mktemp("mixtures")
+    options = {"data_dir": str(places), "epochs": 3, "n_seeds": 1}
+    for driver, name in ((train_gmm, "gmm"), (train_umm, "umm")):
+        driver.main(driver.Config(**options, output_dir=str(outputs / name)))
+    return [outputs / "gmm", outputs / "umm"]
+
+
+@pytest.fixture(scope="session")
+def trained(
+    trained_mixtures, finished_gpt, finished_headlines, finished_sentiment,
+    tmp_path_factory,
+) -> Path:  # fmt: skip
+    """A folder of outputs of all drivers that the page shows."""
+    outputs = tmp_path_factory.mktemp("trained") / "outputs"
+    for name, folder in (
+        ("gmm", trained_mixtures[0]),
+        ("umm", trained_mixtures[1]),
+        ("gpt", finished_gpt[0]),
+        ("headlines", finished_headlines),
+        ("sentiment", finished_sentiment),
+    ):
+        shutil.copytree(folder, outputs / name)
+    return outputs
+
+
+@pytest.fixture(scope="session")
+def exported(trained, tmp_path_factory) -> Path:
+    """The folder of the page with all models; the texts' own batch of reviews too."""
+    folder = tmp_path_factory.mktemp("page")
+    config = export_playground.Config(outputs=str(trained))
+    export_playground.main(replace(config, output_dir=str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; skip where none is installed, unless one is required."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None and os.environ.get("PLAYGROUND_BROWSER") == "required":
+        pytest.fail("no Chromium is installed, and PLAYGROUND_BROWSER=required")
+    if path is None:
+        pytest.skip("no Chromium is installed: the page was not opened in a browser")
+    with sync_playwright() as playwright:
+        # a container's root has no sandbox
+        launched = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"]
+        )
+        yield launched
+        launched.close()
