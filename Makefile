@@ -4,6 +4,7 @@
 # make reproduce-all  every assignment, and the reports; PARTS="gmm gpt": only these
 # make reproduce-gpt  one part alone
 # make report         the reports again, from what is in outputs/
+# make playground     the trained models in one page: outputs/playground/index.html
 # make bench          every benchmark, into bench/results.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +16,7 @@ FIRST := gmm umm gpt
 ALL := $(FIRST) headlines sentiment gpt2 similarity composers theory
 PARTS ?= $(ALL)
 
-.PHONY: test test-all reproduce reproduce-all report bench style format clean
+.PHONY: test test-all reproduce reproduce-all report playground bench style format clean
 .PHONY: $(ALL:%=reproduce-%)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -57,6 +58,9 @@ reproduce-headlines: $(READY_ALL)
 
 report: $(READY)
 	$(BIN)/python report/build.py
+
+playground: $(READY)
+	$(BIN)/python export_playground.py
 
 bench: $(READY)
 	$(BIN)/python bench/run_all.py

@@ -27,7 +27,7 @@ def collect(folder: Path, room: int) -> Pack:
     content = checkpoint.read(folder / "model.pt")
     model = runs.restore(content, folder / "model.pt")
     snapshots = read_snapshots(folder, content)
-    size = packed_size(sum(w.numel() for w in content["state_dict"].values()))
+    size = packed_size([w.numel() for w in content["state_dict"].values()])
     chosen = thin_out([epoch for epoch, _ in snapshots], max(room // size, 1))
     snapshots = [s for s in snapshots if s[0] in chosen]
 

@@ -76,17 +76,18 @@ function headlinesSpell(model, token) {
 }
 
 /**
- * A text that goes on from tokens at a temperature up to its end: {text, logits}, with
- * the logits of every letter that was drawn.
+ * A text that goes on from tokens at a temperature up to its end: {text, drawn, logits},
+ * with each token that was drawn and the logits that it was drawn by.
  */
 function headlinesWrite(model, tokens, temperature, random) {
   const cache = emptyCache(model.n_block);
   let logits;
   for (const token of tokens) logits = headlinesStep(model, cache, token);
-  const found = { text: "", logits: [] };
+  const found = { text: "", drawn: [], logits: [] };
   for (let t = tokens.length; t < model.n_tokens; t += 1) {
-    found.logits.push(logits);
     const token = drawToken(cutTokens(logits, temperature, Infinity, 1), random);
+    found.logits.push(logits);
+    found.drawn.push(token);
     if (token === PAD) break;
     found.text += model.spelled.get(token) ?? "";
     logits = headlinesStep(model, cache, token);

@@ -9,6 +9,7 @@ weights: so those are what pack.rounded returns.
 import base64
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from machinery.errors import BadInput
 
 KINDS = {"f2": np.float16, "f8": np.float64, "i1": np.int8, "i2": np.int16}
 ALIGNED = 8  # bytes: a browser reads no number across such a border
+NAMED = 64  # characters at most that name an array and say where it is
 LEAST_SCALE = 2.0**-24  # the smallest float16 above zero
 
 
@@ -62,9 +64,9 @@ class Pack:
         return text.replace("<", "\\u003c")
 
 
-def packed_size(n_numbers: int) -> int:
-    """Return about how many characters so many numbers take in float16."""
-    return -(-2 * n_numbers * 4 // 3)
+def packed_size(lengths: Sequence[int]) -> int:
+    """Return how many characters arrays of such lengths take in float16, about."""
+    return sum(-(-2 * n // ALIGNED) * ALIGNED * 4 // 3 + NAMED for n in lengths)
 
 
 def rounded(state: dict[str, Tensor]) -> dict[str, Tensor]:

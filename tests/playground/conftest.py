@@ -12,8 +12,13 @@ from playwright.sync_api import sync_playwright
 from py_mini_racer import MiniRacer
 
 import export_playground
-import train_gmm
-import train_umm
+from machinery.progress import Progress
+from machinery.run_folder import RunFolder
+from mixtures import annealing, experiment
+from mixtures.config import GmmConfig, UmmConfig
+from mixtures.data import load_places
+from mixtures.plan import make_plan
+from mixtures.runs import BOXES, GAUSSIANS, model_file
 from playground import bundle
 from playground.pack import Pack
 
@@ -55,12 +60,21 @@ def js():
 
 @pytest.fixture(scope="session")
 def trained_mixtures(places, tmp_path_factory) -> list[Path]:
-    """The folders of train_gmm.py and train_umm.py, three epochs long."""
-    outputs = tmp_path_factory.mktemp("mixtures")
-    options = {"data_dir": str(places), "epochs": 3, "n_seeds": 1}
-    for driver, name in ((train_gmm, "gmm"), (train_umm, "umm")):
-        driver.main(driver.Config(**options, output_dir=str(outputs / name)))
-    return [outputs / "gmm", outputs / "umm"]
+    """What the drivers of the mixtures keep, three epochs long; no figures."""
+    outputs, folders = tmp_path_factory.mktemp("mixtures"), []
+    for config_class, kind in ((GmmConfig, GAUSSIANS), (UmmConfig, BOXES)):
+        config = config_class(data_dir=str(places), epochs=3, n_seeds=1)
+        loaded = load_places(config.data_dir, torch.device("cpu"))
+        plan = make_plan(config, loaded)
+        folder = RunFolder(outputs / kind.model_class.__name__.lower())
+        with folder, Progress(plan.count_steps(config, loaded)) as progress:
+            experiment.train_all(kind, config, loaded, plan, folder, progress)
+            if kind is BOXES:
+                soft = annealing.run_annealed(config, loaded, config.seed)
+                data = model_file(soft.after, config, loaded, snapshots=soft.snapshots)
+                folder.write("annealed_model.pt", data)
+        folders.append(folder.path)
+    return folders
 
 
 @pytest.fixture(scope="session")
