@@ -90,7 +90,8 @@ const gptPanel = {
     drawBars(byId("gpt-bars"), bars, "Probabilities of the next character");
     const kept = rows.filter(({ fate }) => fate === KEPT);
     const mass = kept.reduce((sum, { before }) => sum + before, 0);
-    tell("gpt-kept", `— ${kept.length} of ${rows.length} kept, which had ${percent(mass)} (outlines: before the cuts)`);
+    const cut = `— ${kept.length} of ${rows.length} kept, which had ${percent(mass)} (outlines: before the cuts)`;
+    tell("gpt-kept", kept.length < rows.length ? cut : `— of ${rows.length}`);
   },
 
   /** Append drawn characters to the text itself. */

@@ -119,6 +119,8 @@ function drawComponent(context, view, mixture, k) {
     context.rect(west, north, east - west, south - north);
   }
   context.stroke();
+  context.fillStyle = context.strokeStyle;
+  context.fillRect(cx - 2, cy - 2, 4, 4); // to drag it by
 }
 
 function drawCross(context, view, cross) {

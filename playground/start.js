@@ -96,10 +96,11 @@ function tellChecks(names) {
     const wrong = found.filter(({ difference, limit }) => !(difference <= limit));
     line.className = wrong.length ? "bad" : "good";
     const list = (wrong.length ? wrong : found)
-      .map(({ what, difference, limit }) => `${what} differ by at most ${difference.toExponential(0)} (allowed ${limit})`)
-      .join("; ");
-    const verdict = wrong.length ? "✗ These are not PyTorch’s numbers: " : "✓ As in PyTorch: ";
+      .map(({ what, difference }) => `${what} (${difference.toExponential(0)})`)
+      .join(", ");
+    const verdict = wrong.length ? "✗ Not as in PyTorch, by so much: " : "✓ As in PyTorch, up to: ";
     line.textContent = found.length ? verdict + list : "No model is in this page.";
+    line.title = `Allowed: ${LOGITS_LIMIT} for logits, ${DENSITY_LIMIT} for log-densities`;
   } catch (error) {
     line.className = "bad";
     line.textContent = `✗ The numbers could not be compared: ${error.message}`;
