@@ -103,7 +103,7 @@ const mixturesPanel = {
     mixturesPanel.prepare();
     const run = mixturesPanel.run();
     const index = Number(byId("mixtures-epoch").value);
-    const soft = run.temperatures ? `, edges ${run.temperatures[index].toPrecision(2)} wide` : "";
+    const soft = run.temperatures ? ` (edges ${run.temperatures[index].toPrecision(2)})` : "";
     tell("mixtures-epoch-shown", `${run.epochs[index]}${soft}`);
     tell("mixtures-caption", `Log-density and components after epoch ${run.epochs[index]}`);
     const mixture = mixturesPanel.mixture();

@@ -82,7 +82,7 @@ function attentionMap(map, labels, side, x, y) {
   const group = svgNode("g", { transform: `translate(${x} ${y})` });
   const margin = 13; // for the characters
   const cell = (side - margin) / labels.length;
-  const size = Math.min(11, cell + 3);
+  const size = Math.min(11, cell + 1);
   const look = { "font-size": size, "text-anchor": "middle", "font-family": "monospace" };
   labels.forEach((label, i) => {
     const middle = margin + (i + 0.5) * cell;

@@ -12,6 +12,10 @@ from playwright.sync_api import sync_playwright
 from py_mini_racer import MiniRacer
 
 import export_playground
+from gpt import runs
+from gpt.config import Config as GptConfig
+from gpt.data import load_corpus
+from machinery import cli
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
 from mixtures import annealing, experiment
@@ -78,8 +82,21 @@ def trained_mixtures(places, tmp_path_factory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
+def trained_gpt(gpt_flags, tmp_path_factory) -> Path:
+    """What train_gpt.py keeps of a tiny model, two epochs long; no figures."""
+    config, _ = cli.parse(GptConfig, list(map(str, gpt_flags)))
+    run = runs.start(config, load_corpus(config), torch.device("cpu"))
+    folder = tmp_path_factory.mktemp("gpt")
+    with Progress(0) as progress:
+        for _ in runs.train(run, progress):
+            for name, data in run.files().items():
+                (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def trained(
-    trained_mixtures, finished_gpt, finished_headlines, finished_sentiment,
+    trained_mixtures, trained_gpt, finished_headlines, finished_sentiment,
     tmp_path_factory,
 ) -> Path:  # fmt: skip
     """A folder of outputs of all drivers that the page shows."""
@@ -87,7 +104,7 @@ def trained(
     for name, folder in (
         ("gmm", trained_mixtures[0]),
         ("umm", trained_mixtures[1]),
-        ("gpt", finished_gpt[0]),
+        ("gpt", trained_gpt),
         ("headlines", finished_headlines),
         ("sentiment", finished_sentiment),
     ):

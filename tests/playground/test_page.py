@@ -154,8 +154,8 @@ def test_the_mixtures_controls(page):
     expect(page.locator("#mixtures-start")).to_have_value("clusters")
     first = text_of(page, "mixtures-epoch-shown")
     set_range(page, "mixtures-epoch", 0)
-    expect(page.locator("#mixtures-epoch-shown")).to_have_text("0, edges 0.10 wide")
-    assert float(first.split()[2]) < 0.1
+    expect(page.locator("#mixtures-epoch-shown")).to_have_text("0 (edges 0.10)")
+    assert float(first.split()[2].rstrip(")")) < 0.1
     page.locator("#mixtures-map").hover(position={"x": 200, "y": 200})
     with changes(page, spot, "mixtures-shares"):
         page.locator("#mixtures-map").hover(position={"x": 300, "y": 150})
