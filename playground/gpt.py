@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dataset import Vocabulary
-from gpt import runs
+from gpt import runs, snapshots
 from machinery import checkpoint
 from playground.pack import Pack, packed_size, rounded_model
 from transformer import GPT
@@ -26,10 +26,9 @@ def collect(folder: Path, room: int) -> Pack:
     """
     content = checkpoint.read(folder / "model.pt")
     model = runs.restore(content, folder / "model.pt")
-    snapshots = read_snapshots(folder, content)
+    kept = read_snapshots(folder, content)
     size = packed_size([w.numel() for w in content["state_dict"].values()])
-    chosen = thin_out([epoch for epoch, _ in snapshots], max(room // size, 1))
-    snapshots = [s for s in snapshots if s[0] in chosen]
+    chosen = thin_out([epoch for epoch, _ in kept], max(room // size, 1))
 
     characters = content["preprocessing"]["vocabulary"]
     ids = check_ids(characters, model.block_size)
@@ -38,10 +37,10 @@ def collect(folder: Path, room: int) -> Pack:
     about = {"characters": characters, "epochs": chosen, "check": ids}
     pack = Pack(sizes | about)
     logits = []
-    for epoch, state in snapshots:
-        pack.add_state(f"{epoch}.", state)
-        model = rounded_model(model, state)
-        logits.append(last_logits(model, ids))
+    for epoch, state in kept:
+        if epoch in chosen:
+            pack.add_state(f"{epoch}.", state)
+            logits.append(last_logits(rounded_model(model, state), ids))
     pack.add("check.logits", "f8", torch.stack(logits))  # (E, V)
     pack.add("check.attention", "f8", attention(model, ids))  # the last epoch's
     return pack
@@ -50,14 +49,22 @@ def collect(folder: Path, room: int) -> Pack:
 def read_snapshots(folder: Path, content: dict[str, Any]) -> Snapshots:
     """Return the epochs that snapshots.pt holds, and the model's own as the last."""
     path, found = folder / "snapshots.pt", []
+    own = content["state_dict"]
     if path.exists():
         kept = checkpoint.read(path, also={"snapshots": list})["snapshots"]
-        found = [(int(s["epoch"]), s["state_dict"]) for s in kept]
-    own = content["state_dict"]
+        if not all(map(snapshots.is_snapshot, kept)):
+            raise checkpoint.CheckpointError(f"{path} holds no snapshots of a model")
+        found = [(s["epoch"], s["state_dict"]) for s in kept]
+    for _, state in found:
+        checkpoint.compare_shapes(shapes(own), shapes(state), path)
     if not found or not all(torch.equal(found[-1][1][k], own[k]) for k in own):
         last = found[-1][0] if found else 0
         found.append((max(content["config"]["epochs"], last + 1), own))
     return found
+
+
+def shapes(state: dict[str, Tensor]) -> dict[str, tuple]:
+    return {name: tuple(weights.shape) for name, weights in state.items()}
 
 
 def thin_out(epochs: Sequence[int], n: int) -> list[int]:

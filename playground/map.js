@@ -72,7 +72,7 @@ function drawDensity(context, view, mixture) {
     const share = p > 0 ? 1 + Math.log(p / most) / DENSITY_RANGE : 0;
     image.data.set([...magma(share), 255], 4 * i);
   });
-  const small = new OffscreenCanvas(RASTER, rows);
+  const small = element("canvas", { width: RASTER, height: rows });
   small.getContext("2d").putImageData(image, 0, 0);
   context.imageSmoothingEnabled = mixture.kind === "gmm";
   context.drawImage(small, 0, 0, view.width, view.height);

@@ -19,6 +19,12 @@ const mixturesPanel = {
     canvas.addEventListener("pointerdown", mixturesPanel.press);
     canvas.addEventListener("pointermove", mixturesPanel.point);
     canvas.addEventListener("pointerup", () => (mixturesPanel.dragging = false));
+    // a finger on a component drags it, elsewhere it scrolls the page
+    canvas.addEventListener(
+      "touchstart",
+      (event) => mixturesPanel.dragging && event.preventDefault(),
+      { passive: false },
+    );
     canvas.addEventListener("keydown", mixturesPanel.key);
     byId("mixtures-play").addEventListener("click", mixturesPanel.play);
     byId("mixtures-csv").addEventListener("click", mixturesPanel.saveSamples);

@@ -48,5 +48,11 @@ function addressNow() {
 /** Write the address, though not at every step of a slider: browsers limit that. */
 function writeAddress() {
   clearTimeout(writing);
-  writing = setTimeout(() => history.replaceState(null, "", addressNow()), 250);
+  writing = setTimeout(() => {
+    try {
+      history.replaceState(null, "", addressNow());
+    } catch {
+      // a browser that lets no page from disk change its address: nothing is lost
+    }
+  }, 250);
 }

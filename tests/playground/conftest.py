@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import sync_playwright
@@ -15,6 +16,9 @@ import export_playground
 from gpt import runs
 from gpt.config import Config as GptConfig
 from gpt.data import load_corpus
+from headlines import runs as headline_runs
+from headlines.config import Config as HeadlinesConfig
+from headlines.data import Corpus, Tokenizer
 from machinery import cli
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
@@ -25,6 +29,12 @@ from mixtures.plan import make_plan
 from mixtures.runs import BOXES, GAUSSIANS, model_file
 from playground import bundle
 from playground.pack import Pack
+from sentiment import runs as sentiment_runs
+from sentiment.config import Config as SentimentConfig
+from sentiment.data import Lexicon
+from sentiment.model import PAD, MyTransformer
+from sentiment.recipes import Job
+from sentiment.tokens import Ngrams, Vocabulary
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chrome")
 # typed arrays are no arrays to JSON
@@ -94,30 +104,57 @@ def trained_gpt(gpt_flags, tmp_path_factory) -> Path:
     return folder
 
 
+def headlines_file(recipe: str) -> bytes:
+    """Return a model.pt of train_headlines.py's first size that ends its texts soon."""
+    lines = ["a man", "the moon", "in love"]
+    tokens = torch.from_numpy(Tokenizer().encode(lines))
+    splits = ("train", "validation", "test")
+    corpus = Corpus(dict.fromkeys(splits, lines), dict.fromkeys(splits, tokens))
+    config = HeadlinesConfig(recipe=recipe)
+    run = headline_runs.start("size_1", 1, config, corpus, torch.device("cpu"))
+    with torch.no_grad():
+        run.model.logits[0].bias[0] += 2
+    run.best = run.model.state_dict()
+    return run.files()["model.pt"]
+
+
+def sentiment_file() -> bytes:
+    """Return an assignment.pt of train_sentiment.py with random weights."""
+    generator = torch.Generator().manual_seed(0)
+    words = "the a film is was plot superb lovely awful boring it not bad . , ' s n't"
+    words = [*words.split(), *(f"word{i}" for i in range(30))]
+    model = MyTransformer(torch.randn(len(words) + 2, 50, generator=generator), 16)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        model.embedding.weight[PAD] = 0
+    no_ngrams = Ngrams(np.zeros(0, np.int64))
+    lexicon = Lexicon(Vocabulary(words), torch.zeros(0, 50), no_ngrams, no_ngrams)
+    run = sentiment_runs.Run(Job("assignment", "random", 0), model=model)
+    dataset = SimpleNamespace(lexicon=lexicon)
+    return sentiment_runs.dump_model(run, dataset, SentimentConfig(max_len=16))
+
+
 @pytest.fixture(scope="session")
-def trained(
-    trained_mixtures, trained_gpt, finished_headlines, finished_sentiment,
-    tmp_path_factory,
-) -> Path:  # fmt: skip
+def trained(trained_mixtures, trained_gpt, tmp_path_factory) -> Path:
     """A folder of outputs of all drivers that the page shows."""
     outputs = tmp_path_factory.mktemp("trained") / "outputs"
-    for name, folder in (
-        ("gmm", trained_mixtures[0]),
-        ("umm", trained_mixtures[1]),
-        ("gpt", trained_gpt),
-        ("headlines", finished_headlines),
-        ("sentiment", finished_sentiment),
-    ):
-        shutil.copytree(folder, outputs / name)
+    shutil.copytree(trained_mixtures[0].parent, outputs)
+    shutil.copytree(trained_gpt, outputs / "gpt")
+    (outputs / "headlines" / "size_1").mkdir(parents=True)
+    model = outputs / "headlines" / "size_1" / "model.pt"
+    model.write_bytes(headlines_file("fast"))
+    (outputs / "sentiment").mkdir()
+    (outputs / "sentiment" / "assignment.pt").write_bytes(sentiment_file())
     return outputs
 
 
 @pytest.fixture(scope="session")
 def exported(trained, tmp_path_factory) -> Path:
-    """The folder of the page with all models; the texts' own batch of reviews too."""
+    """The folder of the page with all models."""
     folder = tmp_path_factory.mktemp("page")
-    config = export_playground.Config(outputs=str(trained))
-    export_playground.main(replace(config, output_dir=str(folder)))
+    options = {"outputs": str(trained), "output_dir": str(folder)}
+    export_playground.main(export_playground.Config(**options))
     return folder
 
 

@@ -10,10 +10,12 @@ from scipy.stats import chisquare
 from gpt import runs as gpt_runs
 from headlines import runs as headline_runs
 from headlines.data import Tokenizer
+from machinery import checkpoint
 from playground import gpt, headlines, sentiment
 from playground.pack import rounded_model
 from sentiment import runs as sentiment_runs
 from sentiment.tokens import tokenize
+from tests.playground.conftest import headlines_file
 
 
 def assert_close(found, expected):
@@ -91,19 +93,15 @@ def test_as_many_epochs_as_there_is_room_for(trained):
     assert gpt.collect(trained / "gpt", 10 * size).meta["epochs"] == [0, 1, 2]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["pre_norm", "post_norm"])
-def small_headlines_model(js, trained, small_headlines, request):
-    """The model in the engine and in PyTorch, with the norm before or after."""
-    path = headlines.model_file(trained / "headlines", 1)
-    with small_headlines():
-        pack = headlines.collect(path)
-        content = gpt.checkpoint.read(path)
-        model = headline_runs.restore(content, path)
+@pytest.fixture(scope="module", params=["fast", "exercise"])
+def small_headlines_model(js, request, tmp_path_factory):
+    """The model in the engine and in PyTorch; its norms are before or after."""
+    path = tmp_path_factory.mktemp("headlines") / "model.pt"
+    path.write_bytes(headlines_file(request.param))
+    model = headline_runs.restore(checkpoint.read(path), path)
     model = rounded_model(model, model.state_dict())
-    pack.meta["pre_norm"] = model.pre_norm = request.param
-    for block in model.transformer_blocks:
-        block.pre_norm = request.param
-    return f"headlinesModel({js.load(pack)})", model
+    assert model.pre_norm == (request.param == "fast")
+    return f"headlinesModel({js.load(headlines.collect(path))})", model
 
 
 @pytest.mark.parametrize("text", ["", "a", "the quick fox jumps over the lazy dog" * 3])
