@@ -5,7 +5,7 @@ const STEP = 0.02; // standard deviations that an arrow key moves
 const mixturesPanel = {
   cross: [0, 0], // the point that was pointed at last; first the middle of all places
   view: null,
-  dragging: false,
+  dragged: null, // from the pointer to the centre of the component that it drags
 
   begin() {
     const { meta } = packs.get("mixtures");
@@ -18,11 +18,12 @@ const mixturesPanel = {
     const canvas = byId("mixtures-map");
     canvas.addEventListener("pointerdown", mixturesPanel.press);
     canvas.addEventListener("pointermove", mixturesPanel.point);
-    canvas.addEventListener("pointerup", () => (mixturesPanel.dragging = false));
+    canvas.addEventListener("pointerup", () => (mixturesPanel.dragged = null));
+    canvas.addEventListener("pointercancel", () => (mixturesPanel.dragged = null));
     // a finger on a component drags it, elsewhere it scrolls the page
     canvas.addEventListener(
       "touchstart",
-      (event) => mixturesPanel.dragging && event.preventDefault(),
+      (event) => mixturesPanel.dragged && event.preventDefault(),
       { passive: false },
     );
     canvas.addEventListener("keydown", mixturesPanel.key);
@@ -192,18 +193,23 @@ const mixturesPanel = {
   },
 
   press(event) {
-    const { near } = mixturesPanel.under(event);
+    const { spot, near } = mixturesPanel.under(event);
     byId("mixtures-chosen").value = near;
-    mixturesPanel.dragging = near >= 0;
-    if (near >= 0) event.target.setPointerCapture(event.pointerId);
-    mixturesPanel.point(event);
+    mixturesPanel.cross = spot;
+    if (near >= 0) {
+      event.target.setPointerCapture(event.pointerId);
+      const where = mixturesPanel.mixture().where[near];
+      mixturesPanel.dragged = where.map((value, d) => value - spot[d]);
+    }
+    changed();
   },
 
   point(event) {
     const { spot } = mixturesPanel.under(event);
+    const { dragged } = mixturesPanel;
     mixturesPanel.cross = spot;
-    if (mixturesPanel.dragging) mixturesPanel.move(Number(byId("mixtures-chosen").value), spot);
-    else changed();
+    if (!dragged) changed();
+    else mixturesPanel.move(Number(byId("mixtures-chosen").value), [spot[0] + dragged[0], spot[1] + dragged[1]]);
   },
 
   key(event) {

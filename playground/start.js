@@ -37,7 +37,7 @@ function showPanel() {
     byId(`tab-${name}`).setAttribute("aria-selected", shown);
     byId(`tab-${name}`).tabIndex = shown ? 0 : -1;
   }
-  if (isReady(shownPanel)) panels[shownPanel].show();
+  ask(shownPanel, "show");
 }
 
 function choosePanel(name, { focus = false } = {}) {
@@ -75,8 +75,17 @@ function openPanels() {
   }
 }
 
+/** Let a panel do something, if it can; what it cannot is told in it, and ends it. */
 function ask(name, what) {
-  if (isReady(name)) panels[name][what]();
+  if (!isReady(name)) return;
+  try {
+    panels[name][what]();
+  } catch (error) {
+    if (!(error instanceof DamagedWeights)) console.error(error);
+    packs.delete(name);
+    byId(`panel-${name}`).querySelector(".body").hidden = true;
+    showTrouble(name, `This panel cannot work here: ${error.message}; export the page again.`);
+  }
 }
 
 /** Set the controls from the address: once for the menus, once for what depends on them. */
