@@ -29,14 +29,16 @@ function percent(share) {
 
 /**
  * Bars from above to below: rows {label, value, outline, colour, note}, shares from 0
- * to 1. outline is a thinner bar behind: what the value was before.
+ * to 1. outline is a frame around: what the value was before. The longest bar fills the
+ * picture, or whole would.
  */
-function drawBars(container, rows, about) {
+function drawBars(container, rows, about, whole) {
   const step = 21;
   const { svg, width } = newPicture(container, rows.length * step + 4, about);
   const left = 12 + 7.5 * Math.max(...rows.map(({ label }) => label.length), 2);
   const room = width - left - 52;
-  const most = Math.max(...rows.map(({ value, outline = 0 }) => Math.max(value, outline)), 1e-9);
+  const longest = Math.max(...rows.map(({ value, outline = 0 }) => Math.max(value, outline)));
+  const most = whole ?? Math.max(longest, 1e-9);
   rows.forEach((line, i) => {
     const y = i * step + 2;
     const group = svgNode("g", {});

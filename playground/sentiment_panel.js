@@ -97,10 +97,10 @@ const sentimentPanel = {
       { label: "praise", value: praise, colour: color("blue") },
       { label: "blame", value: 1 - praise, colour: color("orange") },
     ];
-    drawBars(byId("sentiment-bars"), rows, "Probability of praise and of blame");
+    drawBars(byId("sentiment-bars"), rows, "Probability of praise and of blame", 1);
   },
 
-  /** Each word, the darker the more the others (or the chosen word) look at it. */
+  /** Each word, with more colour the more the others (or the chosen word) look at it. */
   showWords(words, ids, attention) {
     const { chosen } = sentimentPanel;
     const received = words.map((_, j) => attention.reduce((sum, seen) => sum + seen[j], 0));
@@ -112,7 +112,7 @@ const sentimentPanel = {
         class: ids[i] === UNKNOWN ? "unknown" : "",
         "aria-pressed": i === chosen,
       });
-      made.style.setProperty("--looked", `${((85 * looked[i]) / most).toFixed(1)}%`);
+      made.style.setProperty("--looked", `${((60 * looked[i]) / most).toFixed(1)}%`);
       made.addEventListener("click", () => sentimentPanel.choose(i));
       return made;
     });

@@ -217,6 +217,7 @@ def test_the_sentiment_s_model_is_loaded_when_it_is_asked_for(page):
     assert page.evaluate("packs.has('sentiment')") is False
     page.locator("#sentiment-load").click()
     expect(page.locator("#check")).to_contain_text("sentiment's logits")
+    expect(page.locator("#sentiment-load")).to_be_hidden()
     expect(page.locator("#check")).to_have_class("good")
     expect(page.locator("#sentiment-words button").first).to_be_visible()
     with changes(page, "sentiment-verdict", "sentiment-words", "sentiment-note"):
