@@ -4,6 +4,7 @@
 # make reproduce-all  every assignment, and the reports; PARTS="gmm gpt": only these
 # make reproduce-gpt  one part alone
 # make reports        the reports again, from what is in outputs/
+# make playground     the trained models in one page: outputs/playground/index.html
 # make bench          every benchmark, into bench/results.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +16,8 @@ FIRST := gmm umm gpt
 ALL := $(FIRST) headlines sentiment gpt2 similarity composers theory
 PARTS ?= $(ALL)
 
-.PHONY: test test-all reproduce reproduce-all report reports bench style format clean
+.PHONY: test test-all reproduce reproduce-all report reports playground bench
+.PHONY: style format clean
 .PHONY: $(ALL:%=reproduce-%)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -59,6 +61,9 @@ reports: $(READY)
 	$(BIN)/python report/build.py
 
 report: reports
+
+playground: $(READY)
+	$(BIN)/python export_playground.py
 
 bench: $(READY)
 	$(BIN)/python bench/run_all.py

@@ -38,7 +38,8 @@ def main(config: Config) -> None:
             "soft edges: after training": annealed[0].after,
         }
         folder.write_figure("annealed_map.png", drawings.density_map(models, places))
-        model = model_file(annealed[0].after, config, places)
+        soft = annealed[0]
+        model = model_file(soft.after, config, places, snapshots=soft.snapshots)
         folder.write("annealed_model.pt", model)
 
         starts = questions.compare_starts(plan, runs)

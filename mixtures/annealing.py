@@ -30,6 +30,7 @@ class Annealed:
     before: UMM
     after: UMM
     measured: dict[str, float]
+    snapshots: list[dict[str, Any]]  # of every epoch, with its temperature
 
 
 def run_annealed(
@@ -46,8 +47,12 @@ def run_annealed(
     generator = torch.Generator().manual_seed(seed)
     soft_umm.start_boxes(before, places.train, generator)
     after = copy.deepcopy(before)
-    epochs = n_epochs(config)
-    soft_umm.anneal(after, places.train, seed, epochs=epochs, watch=watch)
+    snapshots = [take(before, 0, soft_umm.HOT)]
+    epochs = soft_umm.anneal(
+        after, places.train, seed, epochs=n_epochs(config), watch=watch
+    )
+    for epoch, temperature in enumerate(epochs, 1):
+        snapshots.append(take(after, epoch, temperature))
     measured = {
         "seed": seed,
         "train_log_likelihood": mean_log_likelihood(after, places.train),
@@ -55,7 +60,13 @@ def run_annealed(
         "test_in_small_boxes": share_in_small_boxes(after, places),
         "seconds": time.perf_counter() - began,
     }
-    return Annealed(before, after, measured)
+    return Annealed(before, after, measured, snapshots)
+
+
+def take(umm: UMM, epoch: int, temperature: float) -> dict[str, Any]:
+    """Return the boxes as they are now, and how soft their edges are."""
+    weights = {name: p.detach().clone() for name, p in umm.state_dict().items()}
+    return {"epoch": epoch, "temperature": temperature, "state_dict": weights}
 
 
 @torch.no_grad()

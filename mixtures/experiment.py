@@ -55,16 +55,12 @@ def save(
 
 
 def snapshots(plan: Plan, runs: Runs) -> list[dict[str, Any]]:
-    """Return the weights that figures show: question 2's along the training."""
+    """Return the weights of every epoch of each training that figures show."""
     return [
         runs[key].snapshot(epoch)
         for key in plan.shown
         if key in runs
-        for epoch in (
-            shown_epochs(runs[key].last_epoch)
-            if key in (plan.random, plan.country)
-            else [runs[key].last_epoch]
-        )
+        for epoch in range(runs[key].last_epoch + 1)
     ]
 
 

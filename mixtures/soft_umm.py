@@ -9,7 +9,7 @@ Shapes: N points, K components, D dimensions.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -62,13 +62,13 @@ def anneal(
     epochs: int = EPOCHS,
     batch_size: int = BATCH_SIZE,
     watch: Callable[[Iterable], Iterable] = iter,
-) -> None:
-    """Train the boxes on x (N, D); start with start_boxes.
+) -> Iterator[float]:
+    """Train the boxes on x (N, D); yield each epoch's last temperature after it.
 
-    The temperature falls geometrically, the learning rate as half a cosine. In the
-    first six tenths of the training, boxes of little use are moved once a tenth.
-    watch wraps each epoch's batches. Raise Diverged when the loss or a weight is no
-    longer finite.
+    start_boxes comes first. The temperature falls geometrically, the learning rate as
+    half a cosine. In the first six tenths of the training, boxes of little use are
+    moved once a tenth. watch wraps each epoch's batches. Raise Diverged when the loss
+    or a weight is no longer finite.
     """
     optimizer = torch.optim.Adam(umm.parameters(), LEARNING_RATE, fused=True)
     steps = epochs * steps_per_epoch(len(x), batch_size)
@@ -91,11 +91,12 @@ def anneal(
         umm.log_sizes.register_hook(hold_background),
     ):
         for epoch, _ in training:
+            last = temperature((schedule.last_epoch - 1) / steps)
             if epoch in move_after:
                 some = next(iter(draw_some(seed_epoch(seed, epoch))))
-                last = temperature((schedule.last_epoch - 1) / steps)
                 if move_idle_boxes(umm, some, last):
                     optimizer.state.clear()  # averages of boxes that have moved
+            yield last
 
 
 def temperature(done: float) -> float:

@@ -1,4 +1,4 @@
-"""Imports go down only: drivers, rooms, the root's models and data, machinery."""
+"""Imports go down only: drivers, playground, rooms, models and data, machinery."""
 
 import ast
 import tomllib
@@ -8,20 +8,22 @@ import pytest
 
 from tests.helpers import ROOT
 
-FLOORS = ("machinery", "models", "room", "driver")
+FLOORS = ("machinery", "models", "room", "playground", "driver")
 MODELS = {"mixture_models", "transformer", "dataset"}
 LONGEST = 300  # lines of a file that is read from top to bottom
-ROOMS = {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"machinery", "tests"}
+SCRIPTS = {".js", ".css", ".html"}
+NO_ROOMS = {"machinery", "playground", "tests"}
+ROOMS = {p.parent.name for p in ROOT.glob("*/__init__.py")} - NO_ROOMS
 DRIVERS = {p.stem for p in ROOT.glob("*.py")} - MODELS
 PLACES = {"machinery": "machinery"} | dict.fromkeys(MODELS, "models")
 PLACES |= dict.fromkeys(ROOMS, "room") | dict.fromkeys(DRIVERS, "driver")
-PLACES |= {"bench": "driver", "report": "driver"}
+PLACES |= {"playground": "playground", "bench": "driver", "report": "driver"}
 ABOVE_ALL = {"bench", "report"}
 
 
 def sources() -> list[Path]:
     """Every Python file of the product: no tests, nothing that is ignored."""
-    folders = (*sorted(ROOMS), "machinery", "bench", "report")
+    folders = (*sorted(ROOMS), "machinery", "playground", "bench", "report")
     files = [path for name in folders for path in sorted((ROOT / name).glob("*.py"))]
     return [*sorted(ROOT.glob("*.py")), *files]
 
@@ -75,6 +77,8 @@ def test_no_import_goes_up_or_from_room_to_room():
         ("grading/loader.py", "from gpt.runs import train"),
         ("train_gpt.py", "import train_gmm"),
         ("bench/scaling.py", "from report import build"),
+        ("gpt/runs.py", "from playground import pack"),
+        ("playground/gpt.py", "import export_playground"),
     ],
 )
 def test_a_wrong_arrow_is_found(path, source):
@@ -89,6 +93,8 @@ def test_a_wrong_arrow_is_found(path, source):
         ("grading/loader.py", "from sentiment.model import MyLayerNorm"),
         ("grading/loader.py", "from sentiment import model"),
         ("bench/bench_gpt.py", "import train_gpt\nfrom gpt import runs"),
+        ("playground/gpt.py", "from gpt import runs\nfrom playground import pack"),
+        ("export_playground.py", "from playground import bundle"),
     ],
 )
 def test_a_right_arrow_is_let_through(path, source):
@@ -102,7 +108,9 @@ def test_models_import_torch_only():
 
 
 def test_no_file_is_too_long_to_read():
-    lengths = {relative(p): len(p.read_text().splitlines()) for p in sources()}
+    page = [p for p in (ROOT / "playground").iterdir() if p.suffix in SCRIPTS]
+    files = [*sources(), *page]
+    lengths = {relative(p): len(p.read_text().splitlines()) for p in files}
     assert {path: n for path, n in lengths.items() if n > LONGEST} == {}
 
 
@@ -110,4 +118,4 @@ def test_everything_at_the_root_and_every_room_is_installed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     installed = project["tool"]["setuptools"]
     assert set(installed["py-modules"]) == MODELS | DRIVERS
-    assert set(installed["packages"]) == ROOMS | {"machinery"}
+    assert set(installed["packages"]) == ROOMS | {"machinery", "playground"}

@@ -31,6 +31,19 @@ def test_the_start_is_kept_as_it_was(annealed):
     assert torch.equal(annealed.before.centers[0], annealed.after.centers[0])
 
 
+def test_every_epoch_is_kept_with_edges_that_sharpen(annealed):
+    kept = annealed.snapshots
+    assert [s["epoch"] for s in kept] == [0, 1, 2, 3]
+    softness = [s["temperature"] for s in kept]
+    assert softness[0] == 0.1
+    assert softness == sorted(softness, reverse=True)
+    for model, i in ((annealed.before, 0), (annealed.after, -1)):
+        for name, weights in model.state_dict().items():
+            assert torch.equal(kept[i]["state_dict"][name], weights)
+    changed = [s["state_dict"]["log_sizes"] for s in kept]
+    assert not any(map(torch.equal, changed, changed[1:]))
+
+
 def test_the_training_depends_on_the_seed_alone(annealed, loaded):
     again = annealing.run_annealed(CONFIG, loaded, 42)
     other = annealing.run_annealed(CONFIG, loaded, 43)

@@ -67,7 +67,7 @@ def test_two_planted_boxes_are_found():
     with torch.no_grad():
         before = model(x).mean()
         with torch.enable_grad():
-            soft_umm.anneal(model, x, 0, epochs=30, batch_size=500)
+            list(soft_umm.anneal(model, x, 0, epochs=30, batch_size=500))
         after = model(x).mean()
         truth = math.log(0.5)  # two boxes of area one
         assert before + 0.3 < after
@@ -85,7 +85,7 @@ def blob(n: int) -> torch.Tensor:
 def annealed(x: torch.Tensor, **options) -> UMM:
     model = UMM(4)
     soft_umm.start_boxes(model, x, torch.Generator().manual_seed(0))
-    soft_umm.anneal(model, x, 0, **options)
+    list(soft_umm.anneal(model, x, 0, **options))
     return model
 
 
@@ -119,7 +119,7 @@ def test_a_box_that_is_too_large_shrinks_and_the_background_does_not():
     background = model.log_sizes[0].detach().clone()
     with torch.no_grad():
         model.log_sizes[1] = math.log(100)
-    soft_umm.anneal(model, x, 0, epochs=1, batch_size=50)
+    list(soft_umm.anneal(model, x, 0, epochs=1, batch_size=50))
     areas = model.log_sizes.sum(1).exp() / (x.amax(0) - x.amin(0)).prod()
     assert (areas[1:] <= 1.001 / 4).all()
     assert areas[1] > 0.9 / 4  # no smaller than it has to be

@@ -152,11 +152,11 @@ def test_a_saved_model_does_not_tell_how_long_it_took(folder):
     assert content["kind"] == "gmm"
 
 
-def test_the_snapshots_are_the_weights_that_the_figures_show(folder, places):
+def test_the_snapshots_are_every_epoch_of_what_the_figures_show(folder, places):
     content = checkpoint.read(folder / "snapshots.pt", also={"snapshots": list})
     snapshots = {(*key(s), str(s["epoch"])): s for s in content["snapshots"]}
-    along = [("3", start, "42", e) for start in ("random", "country") for e in "12"]
-    counted = [(k, "random", "42", "2") for k in ("1", "5", "10")]
+    along = [("3", start, "42", e) for start in ("random", "country") for e in "012"]
+    counted = [(k, "random", "42", e) for k in ("1", "5", "10") for e in "012"]
     assert list(snapshots) == along + counted
     rows = {(*key(row), row["epoch"]): row for row in rows_of(folder)}
     _, scale = load_mixture(folder / "snapshots.pt")

@@ -1,5 +1,6 @@
 """The driver as a user runs it: every file, and the same bytes."""
 
+from machinery import checkpoint
 from tests.helpers import run_driver
 
 
@@ -21,6 +22,8 @@ def test_the_driver_writes_every_promised_file(places, tmp_path):
         "q2_samples_country_start.png", "q2_log_likelihood.png", "q2_starts.png",
         "trends.png",
     }  # fmt: skip
+    soft = checkpoint.read(tmp_path / "a" / "annealed_model.pt")["snapshots"]
+    assert [snapshot["epoch"] for snapshot in soft] == [0, 1, 2]
     assert "sides ever grew" in finished.stdout
     assert all(name in finished.stdout for name in names)
     assert run("b").returncode == 0
