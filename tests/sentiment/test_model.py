@@ -9,7 +9,12 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from sentiment import fused
-from sentiment.model import MyLayerNorm, MySelfAttention, MyTransformer
+from sentiment.model import (
+    MyLayerNorm,
+    MySelfAttention,
+    MyTransformer,
+    MyTransformerBlock,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +142,24 @@ def test_the_kernels_say_what_the_lesson_says(attention, lengths, n_blocks):
     assert_close(
         first, torch.autograd.grad((fast * weights).sum(), inputs), atol=1e-5, rtol=1e-4
     )
+
+
+def test_unless_told_there_is_one_block_with_attention_and_a_dropout_of_a_tenth():
+    model = MyTransformer(torch.randn(5, 4), 3)
+    (block,) = model.blocks
+    for one in (block, MyTransformerBlock(3, 4)):
+        assert isinstance(one.attention, MySelfAttention)
+        assert one.dropout.p == 0.1
+    assert MyTransformerBlock(3, 4, attention=False).attention is None
+
+
+def test_dropout_touches_what_attention_adds_and_nothing_else():
+    x = torch.randn(2, 3, 4)
+    with_all_dropped = MyTransformerBlock(3, 4, dropout=1.0).train()
+    without = MyTransformerBlock(3, 4, attention=False)
+    without.load_state_dict(with_all_dropped.state_dict(), strict=False)
+    assert_close(with_all_dropped(x), without(x))
+    assert not torch.isclose(with_all_dropped.eval()(x), without(x)).all()
 
 
 def test_word_vectors_start_as_given_and_the_pads_stays_zero():
