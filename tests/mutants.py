@@ -2,6 +2,7 @@
 
 make mutants                                    # all modules of tests/mutants.toml
 make mutants MODULES="dataset.py"               # some; minutes each, on one core
+make mutants MODULES=--table                    # what was measured before, again
 
 mutmut makes the mutants and runs the tests. Its rules are changed in two places. It
 leaves out every function with a decorator; here those that only wrap stay around the
@@ -128,7 +129,7 @@ def changed(name: str, module: str) -> dict[str, str]:
 
 
 def measure(module: str) -> None:
-    """Run one module's mutants and keep what became of them."""
+    """Run one module's mutants; keep how many there were, and those left alive."""
     shutil.rmtree("mutants", ignore_errors=True)
     let_wrapped_functions_in()
     leave_wording_out()
@@ -138,40 +139,48 @@ def measure(module: str) -> None:
     _, data = mutmut.collect_source_file_mutation_data(mutant_names=())
     codes = data[module].exit_code_by_key
     status = {name: status_by_exit_code[code] for name, code in codes.items()}
-    left = [n for n, s in status.items() if s not in CAUGHT]
-    known = {(e["where"], e["was"], e["mutant"]) for e in TABLE["equivalent"]}
-    kept = [changed(name, module) | {"status": status[name]} for name in left]
-    survivors = [m for m in kept if (m["where"], m["was"], m["mutant"]) not in known]
-    result = {
-        "mutants": len(codes),
-        "caught": len(codes) - len(left),
-        "equivalent": len(kept) - len(survivors),
-        "survivors": survivors,
-    }
+    left = [name for name, what in status.items() if what not in CAUGHT]
+    alive = [changed(name, module) | {"status": status[name]} for name in left]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{module.replace('/', '.')}.json"
-    path.write_text(json.dumps(result, indent=1))
+    result = {"mutants": len(codes), "survivors": alive}
+    result_of(module).write_text(json.dumps(result, indent=1))
 
 
-def row(module: str) -> str:
-    path = RESULTS / f"{module.replace('/', '.')}.json"
-    result = json.loads(path.read_text())
-    real = result["mutants"] - result["equivalent"]
-    counts = [result[key] for key in ("mutants", "caught", "equivalent")]
-    cells = [f"`{module}`", *counts, f"{result['caught'] / real:.1%}"]
-    return "| " + " | ".join(map(str, cells)) + " |"
+def result_of(module: str) -> Path:
+    return RESULTS / f"{module.replace('/', '.')}.json"
+
+
+def report(modules: list[str]) -> None:
+    """Print the survivors that tests/mutants.toml does not explain, and the table."""
+    known = {(e["where"], e["was"], e["mutant"]) for e in TABLE["equivalent"]}
+    rows = []
+    for module in modules:
+        result = json.loads(result_of(module).read_text())
+        n, alive = result["mutants"], result["survivors"]
+        open_ = [m for m in alive if (m["where"], m["was"], m["mutant"]) not in known]
+        for m in open_:
+            print(f"{m['where']} ({m['status']})\n- {m['was']}\n+ {m['mutant']}\n")
+        same = len(alive) - len(open_)
+        caught = n - len(alive)
+        score = f"{caught / (n - same):.1%}"
+        cells = [f"`{module}`", n, caught, same, len(open_), score]
+        rows.append("| " + " | ".join(map(str, cells)) + " |")
+    print("| module | mutants | caught | equivalent | alive | score |")
+    print("|---|--:|--:|--:|--:|--:|", *rows, sep="\n")
 
 
 def main(modules: list[str]) -> None:
-    """Measure the modules, each in a process of its own, and print the table."""
+    """Measure the modules, each in a process of its own, and report."""
     for module in modules:
         subprocess.run([sys.executable, __file__, "--one", module], check=True)
-    print("| module | mutants | caught | equivalent | score |\n|---|--:|--:|--:|--:|")
-    print(*map(row, modules), sep="\n")
+    report(modules)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--one"]:
-        measure(sys.argv[2])
-    else:
-        main(sys.argv[1:] or list(TABLE["tests"]))
+    match sys.argv[1:]:
+        case ["--one", module]:
+            measure(module)
+        case ["--table"]:
+            report([module for module in TABLE["tests"] if result_of(module).exists()])
+        case modules:
+            main(modules or list(TABLE["tests"]))

@@ -1,11 +1,15 @@
 """Sentences end where they end; streams show whole letters."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from gpt2 import sampling
 from gpt2.config import Config
+from gpt2.horizon import generate_ahead
 from gpt2.sampling import first_sentence
+from transformer import generate
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,31 @@ def test_sentences_begin_with_the_prefix_and_end(tiny, pairs):
         assert first_sentence(text) == text or text.endswith(" …")
 
 
+def test_a_sentence_is_cut_at_its_mark_or_where_the_text_ends(tiny, pairs, monkeypatch):
+    rows = [
+        pairs.encode(" is in. Then more"),
+        [*pairs.encode(" is\n in "), pairs.end, *pairs.encode(" out. ")],
+        pairs.encode(" is in the"),
+    ]
+    length = max(map(len, rows))
+    planted = torch.tensor([r + pairs.encode("x") * (length - len(r)) for r in rows])
+    seen = []
+
+    def generate(*arguments):
+        seen.append(arguments)
+        return iter(planted.T)
+
+    monkeypatch.setattr(sampling, "generate", generate)
+    found = sampling.sentences(tiny, pairs, "a man", 3, 40, seed=5)
+    assert found[:2] == ["a man is in.", "a man is in …"]
+    assert found[2].startswith("a man is in the")
+    ((model, idx, n, temperature, top_k, top_p, generator),) = seen
+    assert model is tiny
+    assert idx.tolist() == [[pairs.end, *pairs.encode("a man")]] * 3
+    assert (n, temperature, top_k, top_p) == (60, 1.0, 40, None)
+    assert generator.initial_seed() == 5
+
+
 def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
     text = "ä the €"
     ids = pairs.encode(text)
@@ -52,6 +81,21 @@ def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
 def test_a_letter_that_is_cut_is_shown_as_such(pairs):
     half = pairs.encode("€")[:2]
     assert sampling.stream(iter(half), pairs, lambda _: None) == "\ufffd"
+
+
+def test_a_continuation_obeys_each_option(tiny):
+    idx, config = torch.tensor([1, 2, 3]), Config(length=9, temperature=1.5, top_k=50)
+    for more in ({"top_p": 0.8}, {"horizon": 2}, {"horizon": 2, "blocks": True}):
+        generator = torch.Generator().manual_seed(7)
+        if "horizon" in more:
+            blocks = "blocks" in more
+            expected = generate_ahead(tiny, idx, 9, 1.5, 2, 50, blocks, generator)
+        else:
+            drawn = generate(tiny, idx[None], 9, 1.5, 50, 0.8, generator)
+            expected = [int(token) for token in drawn]
+        found = list(sampling.continuation(tiny, idx, replace(config, **more), seed=7))
+        assert found == list(expected)
+        assert all(type(token) is int for token in found)
 
 
 @pytest.mark.parametrize(
