@@ -261,8 +261,9 @@ def test_samples_are_detached_and_of_the_wanted_number(n):
         assert x.grad_fn is None
 
 
-def test_samples_depend_on_their_generator_alone():
-    model = GMM(5)
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_depend_on_their_generator_alone(kind):
+    model = kind(5)
 
     def draw(seed, n_before=0):
         torch.rand(n_before)  # moves the global generator, which must not matter
@@ -275,8 +276,9 @@ def test_samples_depend_on_their_generator_alone():
     assert not torch.equal(draw(3), draw(4))
 
 
-def test_samples_with_a_generator_leave_the_global_one_alone():
-    model = GMM(5)
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_with_a_generator_leave_the_global_one_alone(kind):
+    model = kind(5)
     before = torch.get_rng_state()
     model.sample(9, generator=torch.Generator())
     model.conditional_sample(9, 1, generator=torch.Generator())
