@@ -89,6 +89,25 @@ def test_fit_sees_every_row_once_per_epoch_in_a_new_order():
     assert len(set(orders)) == 3
 
 
+def test_batches_do_not_depend_on_what_a_model_draws():
+    def rows_seen(n_drawn):
+        model, seen = nn.Linear(2, 1), []
+
+        def loss(model, x):
+            torch.rand(n_drawn)  # as dropout does
+            seen.append(x)
+            return model(x).square().mean()
+
+        def batches(generator):
+            return (torch.rand(4, 2, generator=generator) for _ in range(3))
+
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+        list(fit(model, loss, batches, optimizer, range(2), 0))
+        return torch.cat(seen)
+
+    assert torch.equal(rows_seen(0), rows_seen(7))
+
+
 def test_a_step_follows_the_gradient_of_its_own_batch():
     # one weight w, loss (w - x)^2, SGD 0.25 from w = 0: w becomes the mean of w and x
     model = nn.Linear(1, 1, bias=False)
