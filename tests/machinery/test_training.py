@@ -57,6 +57,17 @@ def test_an_epoch_visits_every_row_once(n, batch_size, seed):
     assert sorted(torch.cat(batches).flatten().tolist()) == list(range(n))
 
 
+def test_the_order_of_rows_is_the_generator_s_alone():
+    before = torch.get_rng_state()
+    one, same, other = (
+        torch.cat(shuffled(DATA, 16)(torch.Generator().manual_seed(seed)))
+        for seed in (5, 5, 6)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @given(n=st.integers(1, 40), batch_size=st.integers(1, 50))
 def test_the_steps_of_an_epoch_are_its_batches(n, batch_size):
     batches = shuffled(torch.zeros(n, 1), batch_size)(torch.Generator())
