@@ -151,6 +151,12 @@ def test_unless_told_there_is_one_block_with_attention_and_a_dropout_of_a_tenth(
         assert isinstance(one.attention, MySelfAttention)
         assert one.dropout.p == 0.1
     assert MyTransformerBlock(3, 4, attention=False).attention is None
+    assert model.max_len == 3
+
+
+def test_a_model_without_attention_has_none_in_any_block():
+    model = MyTransformer(torch.randn(5, 4), 3, 2, attention=False)
+    assert [block.attention for block in model.blocks] == [None, None]
 
 
 def test_dropout_touches_what_attention_adds_and_nothing_else():
