@@ -78,6 +78,12 @@ def test_attention_is_torchs_in_value_and_gradient():
     assert_close(first, second)
 
 
+def test_attention_has_three_maps_of_d_by_d_and_nothing_else():
+    # a bias of the keys would change no weight: it adds one number to a row's scores
+    shapes = {name: p.shape for name, p in MySelfAttention(3).named_parameters()}
+    assert shapes == {f"w_{x}.weight": (3, 3) for x in "qkv"}
+
+
 def test_attention_knows_no_order():
     module, x = MySelfAttention(4), torch.randn(2, 6, 4)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
