@@ -22,6 +22,8 @@ from transformer import generate
         ('"Who am I?" he asked.', '"Who am I?"'),
         ("Rated 3.5 of 10. Fine.", "Rated 3.5 of 10."),
         ("So am I. You too.", "So am I."),
+        ('It is "Mr. Smith" again. So.', 'It is "Mr. Smith" again.'),
+        ("Francis X. Bushman rides. So.", "Francis X. Bushman rides."),
         ("Wait... what?", "Wait..."),
         ("no end in sight", None),
         ("", None),
@@ -67,6 +69,18 @@ def test_a_sentence_is_cut_at_its_mark_or_where_the_text_ends(tiny, pairs, monke
     assert generator.initial_seed() == 5
 
 
+def test_sentences_are_drawn_where_the_model_lives(tiny, pairs, monkeypatch):
+    devices = []
+
+    def generate(model, idx, *_):
+        devices.append(idx.device.type)
+        return iter(torch.zeros(1, 2, dtype=torch.int64))
+
+    monkeypatch.setattr(sampling, "generate", generate)
+    sampling.sentences(tiny.to("meta"), pairs, "a man", 2, 40, seed=5)
+    assert devices == ["meta"]
+
+
 def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
     text = "ä the €"
     ids = pairs.encode(text)
@@ -84,18 +98,22 @@ def test_a_letter_that_is_cut_is_shown_as_such(pairs):
 
 
 def test_a_continuation_obeys_each_option(tiny):
-    idx, config = torch.tensor([1, 2, 3]), Config(length=9, temperature=1.5, top_k=50)
-    for more in ({"top_p": 0.8}, {"horizon": 2}, {"horizon": 2, "blocks": True}):
+    idx, config = torch.tensor([1, 2, 3]), Config(length=30, temperature=0.2, top_k=50)
+    found = {}
+    for horizon, blocks in ((1, False), (2, False), (2, True)):
         generator = torch.Generator().manual_seed(7)
-        if "horizon" in more:
-            blocks = "blocks" in more
-            expected = generate_ahead(tiny, idx, 9, 1.5, 2, 50, blocks, generator)
+        if horizon > 1:
+            drawn = generate_ahead(tiny, idx, 30, 0.2, horizon, 50, blocks, generator)
         else:
-            drawn = generate(tiny, idx[None], 9, 1.5, 50, 0.8, generator)
-            expected = [int(token) for token in drawn]
-        found = list(sampling.continuation(tiny, idx, replace(config, **more), seed=7))
-        assert found == list(expected)
-        assert all(type(token) is int for token in found)
+            drawn = generate(tiny, idx[None], 30, 0.2, 50, 0.6, generator)
+        expected = [int(token) for token in drawn]
+        asked = replace(config, horizon=horizon, blocks=blocks)
+        asked = asked if horizon > 1 else replace(asked, top_p=0.6)
+        ours = list(sampling.continuation(tiny, idx, asked, seed=7))
+        assert ours == expected
+        assert all(type(token) is int for token in ours)
+        found[tuple(ours)] = horizon
+    assert len(found) == 3  # or it could not tell one from another
 
 
 @pytest.mark.parametrize(

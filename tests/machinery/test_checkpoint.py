@@ -51,6 +51,7 @@ def assert_refused(path, data: bytes, match: str = r"model\.pt") -> None:
         checkpoint.read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+    assert not str(error.value).endswith("None")  # a reason
 
 
 def test_fault_5_a_checkpoint_loads_with_weights_only(path, data, model):
@@ -73,6 +74,14 @@ def test_a_restored_model_computes_and_learns(path, data, model):
     assert torch.equal(restored(x), model(x))
     restored(x).sum().backward()
     assert restored.weight.grad.abs().sum() > 0
+
+
+def test_a_file_is_read_to_the_processor_wherever_it_was_made(path, data, monkeypatch):
+    load, asked = torch.load, []
+    monkeypatch.setattr(torch, "load", lambda *a, **k: asked.append(k) or load(*a, **k))
+    path.write_bytes(data)
+    checkpoint.read(path)
+    assert [k["map_location"] for k in asked] == ["cpu"]
 
 
 def test_more_than_a_model_can_be_kept(path, model):
@@ -314,12 +323,12 @@ def test_an_error_is_told_by_its_first_line_or_by_its_name():
 
 
 def test_layers_are_counted_before_any_is_built(path):
-    weights = ["h.0.a.weight", "h.0.b", "h.1.a.weight", "wte.weight", "h", "hh.7.a"]
+    weights = ["h.0.a.b", "h.0.b", "h.1.a.b", "h.2", "wte.weight", "h", "hh.7.a"]
     state = dict.fromkeys(weights, torch.zeros(1))
-    content = {"kind": "gpt", "state_dict": state, "config": {"n_layer": 2}}
+    content = {"kind": "gpt", "state_dict": state, "config": {"n_layer": 3}}
     checkpoint.check_layers(content, "h", path)
     for config, asked in (({"n_layer": 10**9}, "1000000000"), ({}, "None")):
-        message = rf"model\.pt has 2 layers of a gpt; its config asks for {asked}$"
+        message = rf"model\.pt has 3 layers of a gpt; its config asks for {asked}$"
         with pytest.raises(CheckpointError, match=message):
             checkpoint.check_layers(content | {"config": config}, "h", path)
 
