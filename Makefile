@@ -6,18 +6,20 @@
 # make reports        the reports again, from what is in outputs/
 # make playground     the trained models in one page: outputs/playground/index.html
 # make bench          every benchmark, into bench/results.md
+# make mutants        how good the tests are; MODULES="dataset.py": only these
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 READY_ALL := $(VENV)/ready-all
+READY_MUTANTS := $(VENV)/ready-mutants
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 FIRST := gmm umm gpt
 ALL := $(FIRST) headlines sentiment gpt2 similarity composers theory
 PARTS ?= $(ALL)
 
 .PHONY: test test-all reproduce reproduce-all report reports playground bench
-.PHONY: style format clean
+.PHONY: mutants style format clean
 .PHONY: $(ALL:%=reproduce-%)
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -68,6 +70,9 @@ playground: $(READY)
 bench: $(READY)
 	$(BIN)/python bench/run_all.py
 
+mutants: $(READY_MUTANTS)
+	$(BIN)/python tests/mutants.py $(MODULES)
+
 style: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -86,5 +91,9 @@ $(READY_ALL): $(READY)
 	$(PIP_INSTALL) --editable ".[all,test,dev,report]"
 	@touch $@
 
+$(READY_MUTANTS): $(READY)
+	$(PIP_INSTALL) --editable ".[mutants,test,dev,report]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) outputs build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) outputs mutants build *.egg-info .pytest_cache .ruff_cache .hypothesis

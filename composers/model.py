@@ -29,7 +29,8 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return x
-        return x * ((torch.rand_like(x) >= self.share) / (1 - self.share))
+        kept = torch.rand_like(x) >= self.share
+        return x * (kept / max(1 - self.share, 1e-6))  # a share of one leaves zeros
 
 
 def attend(score: Tensor, message: Tensor, target: Tensor, n: int) -> Tensor:

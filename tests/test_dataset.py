@@ -183,6 +183,13 @@ def test_fault_20_a_value_out_of_range_is_refused_with_its_line(
     assert message.endswith(rule)
 
 
+def test_fault_20_the_ends_of_every_range_are_places(file):
+    rows = [(180.0, 90.0, 2**31 - 1), (-180.0, -90.0, 0)]
+    assert_holds(read(file, course_csv(rows)), rows)
+    message = refusal(file, course_csv([(0, 0, 2**31)]))
+    assert message.endswith("an integer of at least 0")
+
+
 def test_fault_20_further_bad_lines_are_counted(file):
     rows = [(0, 91, 0), (0, 45, 0), (0, -95, 0), (0, "nan", 0)]
     message = refusal(file, course_csv(rows))

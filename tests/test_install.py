@@ -7,7 +7,7 @@ from tests.helpers import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-TOOLS = {"test", "dev", "report"}  # of make test and make reproduce
+TOOLS = {"test", "dev", "report", "mutants"}  # of make test, reproduce, mutants
 CHOICES = {"hub"}  # what needs a network
 
 

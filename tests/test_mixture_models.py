@@ -14,7 +14,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from torch.func import functional_call
 
 from machinery.training import fit, shuffled
-from mixture_models import GMM, MixtureModel
+from mixture_models import GMM, UMM, MixtureModel
 from tests.helpers import ROOT, run_python
 
 sizes = st.integers(1, 7)
@@ -261,8 +261,9 @@ def test_samples_are_detached_and_of_the_wanted_number(n):
         assert x.grad_fn is None
 
 
-def test_samples_depend_on_their_generator_alone():
-    model = GMM(5)
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_depend_on_their_generator_alone(kind):
+    model = kind(5)
 
     def draw(seed, n_before=0):
         torch.rand(n_before)  # moves the global generator, which must not matter
@@ -275,12 +276,37 @@ def test_samples_depend_on_their_generator_alone():
     assert not torch.equal(draw(3), draw(4))
 
 
-def test_samples_with_a_generator_leave_the_global_one_alone():
-    model = GMM(5)
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_with_a_generator_leave_the_global_one_alone(kind):
+    model = kind(5)
     before = torch.get_rng_state()
     model.sample(9, generator=torch.Generator())
     model.conditional_sample(9, 1, generator=torch.Generator())
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_have_all_the_digits_of_a_float64_model(kind):
+    model = kind(2).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()  # a draw is its noise
+    x = model.sample(50)
+    assert x.dtype == torch.float64
+    assert (x != x.float()).any()
+
+
+@pytest.mark.parametrize("kind", [GMM, UMM])
+def test_samples_are_drawn_where_the_model_lives(kind):
+    model = kind(3).to("meta")  # holds no number, and mixes with no other device
+    for x in (model.sample(5), model.conditional_sample(5, 1)):
+        assert x.device.type == "meta"
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_samples_of_no_number_are_refused(n):
+    with pytest.raises(ValueError, match=f"n_samples must be at least 1, got {n}$"):
+        GMM(2).sample(n)
 
 
 def test_a_label_may_be_a_tensor():
@@ -303,6 +329,13 @@ def test_points_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"x must be \(N, 2\), got") as error:
         GMM(3)(torch.zeros(shape))
     assert str(shape) in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [GMM, UMM])
+@pytest.mark.parametrize("n_dims", [1, 3])
+def test_a_density_alone_drops_no_dimension(kind, n_dims):
+    with pytest.raises(ValueError, match="zip"):
+        kind(3).component_log_prob(torch.zeros(5, n_dims))
 
 
 @pytest.mark.parametrize(

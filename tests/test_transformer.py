@@ -16,8 +16,10 @@ from gpt.questions import attention_weights
 from machinery import checkpoint
 from transformer import (
     GPT,
+    MLP,
     Block,
     CausalSelfAttention,
+    KeyValueCache,
     generate,
     next_token_distribution,
     next_token_loss,
@@ -364,6 +366,40 @@ def test_dropout_acts_in_training_alone():
     one, two = model(idx), model(idx)
     assert not torch.isclose(one, two).any()
     assert not torch.isclose(one, same).any()
+
+
+@pytest.mark.parametrize("make", [
+    lambda: CausalSelfAttention(HEADS, CHANNELS, TIME),
+    lambda: MLP(CHANNELS),
+    lambda: Block(HEADS, CHANNELS, TIME),
+    lambda: GPT(1, HEADS, CHANNELS, 7, TIME),
+])  # fmt: skip
+def test_nothing_is_dropped_unless_asked_for(make):
+    part = make().train()
+    x = normal(BATCH, TIME, CHANNELS).float()
+    x = tokens(BATCH, TIME) if isinstance(part, GPT) else x
+    assert torch.equal(part(x), part.eval()(x))
+
+
+def test_a_gpt_computes_where_it_lives():
+    model = gpt().to("meta")  # holds no number, and mixes with no other device
+    idx = tokens(BATCH, TIME).to("meta")
+    cache = model.new_cache()
+    x = model.wte(idx)
+    found = [
+        model(idx), model.next_logits(idx[:, :4], cache),
+        model.next_logits(idx[:, 4:], cache), model.h[0].attn.weights(x),
+    ]  # fmt: skip
+    assert {y.device.type for y in found} == {"meta"}
+
+
+def test_a_cache_is_copied_for_every_doubling_alone():
+    cache, rooms = KeyValueCache(), []
+    for position in range(500):
+        kept = cache.extend(*normal(2, 1, 1, 1, 2))
+        assert [part.shape[2] for part in kept] == [position + 1] * 2
+        rooms += [cache.room] if not rooms or cache.room is not rooms[-1] else []
+    assert len(rooms) < 10
 
 
 @pytest.mark.parametrize(

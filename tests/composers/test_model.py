@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from composers.model import Dropout, Edges, GATLayer, RelationalLayer, attend
+from composers.model import (
+    Committee,
+    ComposerNetwork,
+    Dropout,
+    Edges,
+    GATLayer,
+    PlainLayer,
+    RelationalLayer,
+    attend,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what others import is theirs
@@ -170,3 +179,117 @@ def test_a_relation_s_softmax_is_its_own():
     slots = target * 3 + relation
     sums = torch.zeros(3 * N).index_add(0, slots, weights)
     torch.testing.assert_close(sums[slots.unique()], torch.ones(len(slots.unique())))
+
+
+@pytest.mark.parametrize("make", [
+    lambda dropout: RelationalLayer(6, 3, 4, dropout),
+    lambda dropout: PlainLayer(6, 2, dropout, N),
+])  # fmt: skip
+def test_dropout_touches_what_a_layer_adds_alone(make):
+    _, x, (source, target, relation, pitch) = relational()
+    layer = make(1.0)
+    plain = isinstance(layer, PlainLayer)
+    edges = Edges(source, target, relation, pitch, 3)
+    edges = torch.stack([source, target]) if plain else edges
+    torch.testing.assert_close(layer(x, edges), layer.norm(x))
+    assert not torch.allclose(layer.eval()(x, edges), layer.norm(x))
+
+
+SCRAPS, NODES, RELATIONS = 3, 4, 2
+
+
+def scraps():
+    """Three scraps of four notes each, as one graph with edges within each scrap."""
+    generator = torch.Generator().manual_seed(2)
+    n = SCRAPS * NODES
+    pitch = torch.randint(20, 110, (n,), generator=generator)
+    numbers = torch.randn(n, 2, generator=generator)
+    inside = torch.randint(0, NODES, (2, SCRAPS, 6), generator=generator)
+    ends = inside + NODES * torch.arange(SCRAPS)[:, None]
+    relation = torch.randint(0, RELATIONS, (SCRAPS * 6,), generator=generator)
+    return pitch, numbers, *ends.flatten(1), relation
+
+
+def network(relational=True, seed=0, **sizes) -> ComposerNetwork:
+    torch.manual_seed(seed)
+    return ComposerNetwork(
+        5, 2, RELATIONS, NODES, relational=relational, **sizes
+    ).eval()
+
+
+def test_a_note_is_its_pitch_class_its_octave_and_its_numbers():
+    pitch, numbers = torch.tensor([0, 61, 131, 140]), torch.tensor([[7.0, 8.0]] * 4)
+    found = network().features(pitch, numbers)
+    assert found.shape == (4, 12 + 11 + 2)
+    assert found[:, :12].argmax(1).tolist() == [0, 1, 11, 8]
+    assert found[:, 12:23].argmax(1).tolist() == [0, 5, 10, 10]  # there is no higher
+    assert (found[:, :12].sum(1) == 1).all()
+    assert (found[:, 12:23].sum(1) == 1).all()
+    assert torch.equal(found[:, 23:], numbers)
+
+
+@pytest.mark.parametrize("relational", [True, False])
+def test_a_network_pools_each_scrap_s_nodes_by_mean_and_by_attention(relational):
+    model, graph = network(relational), scraps()
+    pitch, numbers, source, target, relation = graph
+    x = model.embed(model.features(pitch, numbers))
+    edges = torch.stack([source, target])
+    if relational:
+        edges = Edges(source, target, relation, pitch, RELATIONS)
+    for layer in model.layers:
+        x = layer(x, edges)
+    logits = []
+    for nodes in x.split(NODES):
+        weight = model.query(nodes)[:, 0].exp()
+        seen = sum(w * node for w, node in zip(weight, nodes, strict=True))
+        pooled = torch.cat([nodes.mean(0), seen / weight.sum()])
+        logits.append(model.head(pooled))
+    torch.testing.assert_close(model(*graph), torch.stack(logits))
+
+
+@pytest.mark.parametrize("relational", [True, False])
+def test_scraps_of_a_batch_do_not_see_each_other(relational):
+    model, (pitch, numbers, *rest) = network(relational), scraps()
+    before = model(pitch, numbers, *rest)
+    louder = numbers.clone()
+    louder[:NODES] += 1
+    after = model(pitch, louder, *rest)
+    assert torch.equal(before[1:], after[1:])
+    assert not torch.isclose(before[0], after[0]).any()
+
+
+def test_relations_are_told_apart_by_the_relational_network_alone():
+    *graph, relation = scraps()
+    for kind in (True, False):
+        model = network(kind)
+        same = torch.equal(model(*graph, relation), model(*graph, 1 - relation))
+        assert same == (not kind)
+
+
+def test_the_attention_shown_is_that_of_the_first_layer():
+    model, graph = network(), scraps()
+    pitch, numbers, source, target, relation = graph
+    x = model.embed(model.features(pitch, numbers))
+    edges = Edges(source, target, relation, pitch, RELATIONS)
+    assert torch.equal(model.attention(*graph), model.layers[0].weights(x, edges))
+
+
+def test_a_network_s_sizes_unless_told():
+    model, plain = network(), network(False)
+    assert model.relational
+    assert ComposerNetwork(5, 2, RELATIONS, NODES).relational
+    assert model.query.in_features == plain.query.in_features == 64
+    assert len(model.layers) == len(plain.layers) == 3
+    assert [layer.channels for layer in model.layers] == [8] * 3
+    assert [layer.gat.heads for layer in plain.layers] == [4] * 3
+    assert {layer.gat.block for layer in plain.layers} == {NODES}
+    dropped = {m.share for m in model.modules() if isinstance(m, Dropout)}
+    assert dropped == {0.35}
+
+
+def test_a_committee_says_its_members_mean_probability():
+    members, graph = [network(seed=s) for s in (1, 2, 3)], scraps()
+    found = Committee(members)(*graph).exp()
+    mean = sum(member(*graph).softmax(1) for member in members) / 3
+    torch.testing.assert_close(found, mean)
+    torch.testing.assert_close(found.sum(1), torch.ones(SCRAPS))

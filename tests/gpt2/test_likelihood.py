@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from gpt2 import likelihood
 from tests.gpt2.conftest import TINY
+from transformer import GPT
 
 
 @torch.no_grad()
@@ -71,6 +72,48 @@ def test_batches_change_nothing(tiny, monkeypatch):
     )
 
 
+def test_windows_are_three_quarters_of_the_context_apart_unless_told(tiny):
+    some = texts(43)
+    unless_told, told = (
+        likelihood.token_log_probs(tiny, some, stride)[0] for stride in (None, 12)
+    )
+    assert torch.equal(unless_told, told)
+
+
+def test_a_context_of_one_token_is_enough():
+    torch.manual_seed(0)
+    model = GPT(1, 1, 4, vocab_size=9, block_size=1)
+    text = [1, 5, 0, 8]
+    (found,) = likelihood.token_log_probs(model, [text])
+    log_p = model(torch.tensor(text[:-1])[:, None])[:, 0].log_softmax(1)
+    expected = log_p.gather(1, torch.tensor(text[1:])[:, None])[:, 0]
+    torch.testing.assert_close(found.float(), expected)
+
+
+def test_nothing_is_dropped_while_texts_are_judged(tiny):
+    some = texts(9, 4)
+    expected = likelihood.log_likelihood(tiny, some)
+    dropping = GPT(**TINY, dropout=0.5).train()
+    dropping.load_state_dict(tiny.state_dict())
+    found = likelihood.log_likelihood(dropping, some)
+    assert torch.equal(found, expected)
+    assert not found.requires_grad
+
+
+def test_scores_are_sums_means_over_tokens_and_bits_a_character(tiny):
+    def encode(text):
+        return [1, *map(ord, text * 2)]  # two tokens a character, after one
+
+    some = ["abcd", "x", ""]
+    found = likelihood.scores(tiny, encode, some)
+    total = likelihood.log_likelihood(tiny, [encode(text) for text in some]).numpy()
+    assert found.keys() == {"sum", "per_token", "bits", "n_tokens"}
+    assert found["n_tokens"].tolist() == [8, 2, 0]
+    np.testing.assert_array_equal(found["sum"], total)
+    np.testing.assert_allclose(found["per_token"], total / [8, 2, 1])
+    np.testing.assert_allclose(found["bits"], -total / [4, 1, 1] / np.log(2))
+
+
 def test_a_text_of_no_token_is_refused(tiny):
     with pytest.raises(ValueError, match="text 1 has no token"):
         likelihood.log_likelihood(tiny, [[3], []])
@@ -100,6 +143,16 @@ def test_no_threshold_makes_fewer_mistakes(negative, positive):
     t = likelihood.threshold(negative, positive)
     assert t in middles
     assert wrong(t) == min(wrong(m) for m in middles)
+
+
+@pytest.mark.parametrize(
+    ("negative", "positive", "wanted"),
+    [([0, 4], [3, 10], 7.0), ([0, 8], [7, 10], 3.5), ([2], [2], 2.0)],
+)
+def test_of_equally_good_thresholds_the_one_with_most_room_is_taken(
+    negative, positive, wanted
+):
+    assert likelihood.threshold(np.array(negative), np.array(positive)) == wanted
 
 
 def test_the_threshold_is_chosen_on_one_half_and_tested_on_the_other():

@@ -1,11 +1,15 @@
 """Sentences end where they end; streams show whole letters."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from gpt2 import sampling
 from gpt2.config import Config
+from gpt2.horizon import generate_ahead
 from gpt2.sampling import first_sentence
+from transformer import generate
 
 
 @pytest.mark.parametrize(
@@ -18,6 +22,8 @@ from gpt2.sampling import first_sentence
         ('"Who am I?" he asked.', '"Who am I?"'),
         ("Rated 3.5 of 10. Fine.", "Rated 3.5 of 10."),
         ("So am I. You too.", "So am I."),
+        ('It is "Mr. Smith" again. So.', 'It is "Mr. Smith" again.'),
+        ("Francis X. Bushman rides. So.", "Francis X. Bushman rides."),
         ("Wait... what?", "Wait..."),
         ("no end in sight", None),
         ("", None),
@@ -38,6 +44,43 @@ def test_sentences_begin_with_the_prefix_and_end(tiny, pairs):
         assert first_sentence(text) == text or text.endswith(" …")
 
 
+def test_a_sentence_is_cut_at_its_mark_or_where_the_text_ends(tiny, pairs, monkeypatch):
+    rows = [
+        pairs.encode(" is in. Then more"),
+        [*pairs.encode(" is\n in "), pairs.end, *pairs.encode(" out. ")],
+        pairs.encode(" is in the"),
+    ]
+    length = max(map(len, rows))
+    planted = torch.tensor([r + pairs.encode("x") * (length - len(r)) for r in rows])
+    seen = []
+
+    def generate(*arguments):
+        seen.append(arguments)
+        return iter(planted.T)
+
+    monkeypatch.setattr(sampling, "generate", generate)
+    found = sampling.sentences(tiny, pairs, "a man", 3, 40, seed=5)
+    assert found[:2] == ["a man is in.", "a man is in …"]
+    assert found[2].startswith("a man is in the")
+    ((model, idx, n, temperature, top_k, top_p, generator),) = seen
+    assert model is tiny
+    assert idx.tolist() == [[pairs.end, *pairs.encode("a man")]] * 3
+    assert (n, temperature, top_k, top_p) == (60, 1.0, 40, None)
+    assert generator.initial_seed() == 5
+
+
+def test_sentences_are_drawn_where_the_model_lives(tiny, pairs, monkeypatch):
+    devices = []
+
+    def generate(model, idx, *_):
+        devices.append(idx.device.type)
+        return iter(torch.zeros(1, 2, dtype=torch.int64))
+
+    monkeypatch.setattr(sampling, "generate", generate)
+    sampling.sentences(tiny.to("meta"), pairs, "a man", 2, 40, seed=5)
+    assert devices == ["meta"]
+
+
 def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
     text = "ä the €"
     ids = pairs.encode(text)
@@ -52,6 +95,25 @@ def test_a_stream_shows_whole_letters_and_stops_at_the_end(pairs):
 def test_a_letter_that_is_cut_is_shown_as_such(pairs):
     half = pairs.encode("€")[:2]
     assert sampling.stream(iter(half), pairs, lambda _: None) == "\ufffd"
+
+
+def test_a_continuation_obeys_each_option(tiny):
+    idx, config = torch.tensor([1, 2, 3]), Config(length=30, temperature=0.2, top_k=50)
+    found = {}
+    for horizon, blocks in ((1, False), (2, False), (2, True)):
+        generator = torch.Generator().manual_seed(7)
+        if horizon > 1:
+            drawn = generate_ahead(tiny, idx, 30, 0.2, horizon, 50, blocks, generator)
+        else:
+            drawn = generate(tiny, idx[None], 30, 0.2, 50, 0.6, generator)
+        expected = [int(token) for token in drawn]
+        asked = replace(config, horizon=horizon, blocks=blocks)
+        asked = asked if horizon > 1 else replace(asked, top_p=0.6)
+        ours = list(sampling.continuation(tiny, idx, asked, seed=7))
+        assert ours == expected
+        assert all(type(token) is int for token in ours)
+        found[tuple(ours)] = horizon
+    assert len(found) == 3  # or it could not tell one from another
 
 
 @pytest.mark.parametrize(

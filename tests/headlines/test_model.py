@@ -8,7 +8,12 @@ import torch
 from torch.testing import assert_close
 
 from headlines.data import Tokenizer
-from headlines.model import DecoderTransformer, LossFun, MultiHeadSelfAttention
+from headlines.model import (
+    DecoderTransformer,
+    LossFun,
+    MultiHeadSelfAttention,
+    TransformerBlock,
+)
 from headlines.recipes import RECIPES, SIZES, build_model
 
 TOKENS, VALUES = 9, 29
@@ -214,6 +219,59 @@ def test_temperature_zero_is_greedy(model):
     assert (drawn == drawn[0]).all()
     likeliest = model.transformer_forward(drawn)[:, :-1].argmax(2)
     assert (likeliest == drawn[:, 1:]).all()
+
+
+def test_every_text_begins_with_the_last_value_and_a_cold_draw_is_greedy(model):
+    greedy, cold = model.sample(3, temperature=0), model.sample(3, temperature=1e-4)
+    assert (greedy[:, 0] == VALUES - 1).all()
+    assert (cold == greedy).all()
+    torch.manual_seed(0)
+    drawn = model.sample(200)
+    assert len(np.unique(drawn[:, 1])) > 10  # a warm one is not
+
+
+def test_recall_is_the_share_of_a_texts_tokens_that_are_likeliest(model):
+    x = lines(4)
+    x[:2] = torch.from_numpy(model.sample(2, temperature=0))  # all of them
+    likeliest = model.transformer_forward(x).argmax(2)
+    shares = [
+        sum(int(likeliest[i, t]) == int(x[i, t + 1]) for t in range(TOKENS - 1)) / 8
+        for i in range(4)
+    ]
+    assert shares[:2] == [1, 1]
+    assert min(shares) < 1
+    assert model.top1_rec(x).item() == pytest.approx(sum(shares))
+    seeing = model.transformer_forward(x, causal=False)[:, :-1].argmax(2)
+    share = (seeing == x[:, 1:]).double().mean(1).sum().item()
+    assert model.top1_rec(x, causal=False).item() == pytest.approx(share)
+
+
+def test_sizes_that_are_not_given_are_the_notebooks():
+    assert MultiHeadSelfAttention(4).H == 8
+    assert TransformerBlock(4, 3).msha.H == 4
+    model = DecoderTransformer(5, 7, 4, 3)
+    assert [block.msha.H for block in model.transformer_blocks] == [2] * 10
+    assert model.num_blocks == 10
+    assert model.dropout.p == 0.1
+    assert not model.pre_norm
+    assert model.sample().shape == (4, 5)
+
+
+@pytest.mark.parametrize("pre_norm", [False, True])
+def test_dropout_touches_the_embedded_tokens_alone(pre_norm):
+    torch.manual_seed(0)
+    model = DecoderTransformer(9, 29, 4, 3, 2, 1.0, 2, pre_norm=pre_norm)
+    log_probs = model.train().transformer_forward(lines())
+    # nothing is left of a token or its place: each position says the same
+    assert_close(log_probs, log_probs[:1, :1].expand_as(log_probs))
+    assert not torch.allclose(model.eval().transformer_forward(lines()), log_probs)
+
+
+def test_a_model_computes_where_it_lives():
+    model = DecoderTransformer(9, 29, 4, 3, device="meta")
+    x = lines().to("meta")
+    assert model.device.type == "meta"
+    assert {y.device.type for y in (model(x), model.top1_rec(x))} == {"meta"}
 
 
 def test_a_tiny_model_overfits_three_lines():

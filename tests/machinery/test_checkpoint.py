@@ -51,6 +51,7 @@ def assert_refused(path, data: bytes, match: str = r"model\.pt") -> None:
         checkpoint.read(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+    assert not str(error.value).endswith("None")  # a reason
 
 
 def test_fault_5_a_checkpoint_loads_with_weights_only(path, data, model):
@@ -73,6 +74,14 @@ def test_a_restored_model_computes_and_learns(path, data, model):
     assert torch.equal(restored(x), model(x))
     restored(x).sum().backward()
     assert restored.weight.grad.abs().sum() > 0
+
+
+def test_a_file_is_read_to_the_processor_wherever_it_was_made(path, data, monkeypatch):
+    load, asked = torch.load, []
+    monkeypatch.setattr(torch, "load", lambda *a, **k: asked.append(k) or load(*a, **k))
+    path.write_bytes(data)
+    checkpoint.read(path)
+    assert [k["map_location"] for k in asked] == ["cpu"]
 
 
 def test_more_than_a_model_can_be_kept(path, model):
@@ -251,3 +260,121 @@ def test_fault_3_a_record_turned_into_a_folder_is_refused(path, data):
         damaged[at + 38] ^= 0x10
         assert_refused(path, damaged)
         at = data.find(b"PK\x01\x02", at + 1)
+
+
+def test_the_parts_of_a_run_to_resume_are_asked_for_by_name_and_type(path, model):
+    more = {"epoch": 7, "optimizer": {"step": 1}}
+    path.write_bytes(
+        checkpoint.dump("linear", model.state_dict(), CONFIG, SCALE, **more)
+    )
+    found = checkpoint.read(path, {"epoch": int, "optimizer": dict})
+    assert found["epoch"] == 7
+    message = "is no checkpoint to resume: it lacks clock, history$"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.read(path, {"epoch": int, "history": list, "clock": int})
+    with pytest.raises(CheckpointError, match="wrong types"):
+        checkpoint.read(path, {"epoch": str})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"config": {3: 1}},
+        {"preprocessing": {None: 1}},
+        {"state_dict": {"weight": [1.0]}},
+        {"state_dict": {7: torch.zeros(1)}},
+    ],
+    ids=str,
+)
+def test_names_are_words_and_weights_are_tensors(path, wrong):
+    assert_refused(path, saved(**wrong), "wrong types")
+
+
+def test_a_file_larger_than_the_memory_is_refused_with_both_sizes(
+    path, data, monkeypatch
+):
+    with open(path, "wb") as file:  # an archive may have anything before it
+        file.seek(3 * 10**9)  # a hole, which takes no room on the disk
+        file.write(data)
+    size = 3 * 10**9 + len(data)
+    monkeypatch.setattr(checkpoint, "memory_size", lambda: 2e9)
+    message = "has 3 GB; this machine has 2 GB of memory"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.check_archive(path)
+    monkeypatch.setattr(checkpoint, "memory_size", lambda: size)
+    checkpoint.check_archive(path)
+
+
+def test_the_memory_is_its_pages_and_without_end_where_nothing_tells(monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    assert checkpoint.memory_size() == 4_096_000
+
+    def unknown(name):
+        raise ValueError(name)
+
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert checkpoint.memory_size() == float("inf")
+
+
+def test_an_error_is_told_by_its_first_line_or_by_its_name():
+    assert checkpoint.first_line(RuntimeError("one\ntwo\nthree")) == "one"
+    assert checkpoint.first_line(RuntimeError()) == "RuntimeError"
+
+
+def test_layers_are_counted_before_any_is_built(path):
+    weights = ["h.0.a.b", "h.0.b", "h.1.a.b", "h.2", "wte.weight", "h", "hh.7.a"]
+    state = dict.fromkeys(weights, torch.zeros(1))
+    content = {"kind": "gpt", "state_dict": state, "config": {"n_layer": 3}}
+    checkpoint.check_layers(content, "h", path)
+    for config, asked in (({"n_layer": 10**9}, "1000000000"), ({}, "None")):
+        message = rf"model\.pt has 3 layers of a gpt; its config asks for {asked}$"
+        with pytest.raises(CheckpointError, match=message):
+            checkpoint.check_layers(content | {"config": config}, "h", path)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError, TypeError, ValueError, AttributeError, RuntimeError]
+)
+def test_a_config_that_builds_nothing_is_told_with_the_reason(error):
+    def fail(config, preprocessing):
+        raise error("so\nand so")
+
+    content = {"config": CONFIG, "preprocessing": SCALE, "state_dict": {}}
+    message = rf"m\.pt holds no such model: {error.__name__}: '?so"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore(content, fail, "m.pt")
+
+
+def test_weights_that_are_not_finite_or_not_all_there_are_refused():
+    state = build(CONFIG, SCALE).state_dict()
+    state["bias"] = torch.full((5,), float("nan"))
+    with pytest.raises(CheckpointError, match="model.pt holds weights that are not"):
+        restore(state)
+    state["bias"] = torch.zeros(1).expand(5)
+    with pytest.raises(CheckpointError, match="smaller than its shape"):
+        restore(state)
+
+
+def test_a_build_is_given_config_and_preprocessing_and_first_without_memory():
+    seen = []
+
+    def build_and_tell(config, preprocessing):
+        seen.append((config, preprocessing, torch.zeros(1).device.type))
+        return build(config, preprocessing)
+
+    state = build(CONFIG, SCALE).state_dict()
+    content = {"config": CONFIG, "preprocessing": SCALE, "state_dict": state}
+    checkpoint.restore(content, build_and_tell, "model.pt")
+    assert [device for *_, device in seen] == ["meta", "cpu"]
+    assert all(config is CONFIG and scale is SCALE for config, scale, _ in seen)
+
+
+def test_options_that_differ_are_listed_unless_they_may():
+    found, wanted = {"a": 1, "b": "x", "c": 3}, {"a": 2, "b": "x", "d": 4}
+    message = "run was made with other options: a 1, now 2; c 3, now None; d None, "
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.compare(found, wanted, set(), "run")
+    with pytest.raises(CheckpointError, match="run was made with other options: d"):
+        checkpoint.compare(found, wanted, {"a", "c"}, "run")
+    checkpoint.compare(found, wanted, {"a", "c", "d"}, "run")

@@ -9,6 +9,8 @@ from torch import nn
 from machinery.optimizers import (
     FlatAdam,
     StackedMuon,
+    Together,
+    muon_and_adamw,
     orthogonal,
     split_for_muon,
 )
@@ -118,6 +120,83 @@ def test_muon_gets_the_matrices_of_a_gpt_s_blocks_and_adamw_everything_else():
     rest = [name for name in names.values() if name not in expected]
     assert [names[id(p)] for p in others] == rest
     assert {"wte.weight", "h.0.attn.c_attn.bias", "h.1.ln_2.weight"} <= set(rest)
+
+
+def muon_with_adamw(steps=10, warm_up=0.5):
+    model = GPT(1, 2, 8, vocab_size=5, block_size=4)
+    return model, *muon_and_adamw(
+        model, model.h, steps, muon_lr=0.4, muon_weight_decay=0.3, adamw_lr=0.2,
+        warm_up=warm_up,
+    )  # fmt: skip
+
+
+def test_the_rates_rise_along_a_line_and_fall_along_one_to_zero():
+    model, optimizer, scheduler = muon_with_adamw()
+    for p in model.parameters():
+        p.grad = torch.zeros_like(p)
+    rates = []
+    for _ in range(11):
+        rates.append([part.param_groups[0]["lr"] for part in optimizer.parts])
+        optimizer.step()
+        scheduler.step()
+    shares = [0.2, 0.4, 0.6, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0]
+    torch.testing.assert_close(
+        torch.tensor(rates), torch.tensor([[0.4 * s, 0.2 * s] for s in shares])
+    )
+
+
+def test_muon_and_adamw_share_out_the_model_each_with_its_own_settings():
+    model, optimizer, _ = muon_with_adamw()
+    muon, adamw = optimizer.parts
+    assert isinstance(muon, StackedMuon)
+    assert isinstance(adamw, torch.optim.AdamW)
+    for part, wanted in zip(
+        optimizer.parts, split_for_muon(model, model.h), strict=True
+    ):
+        found = part.param_groups[0]["params"]
+        assert [id(p) for p in found] == [id(p) for p in wanted]
+    assert muon.defaults["weight_decay"] == 0.3
+    assert adamw.defaults["betas"] == (0.9, 0.99)
+    assert adamw.defaults["weight_decay"] == 0.0
+    assert adamw.defaults["fused"]
+
+
+def test_parts_step_together_and_their_state_comes_back_whole():
+    weights = [nn.Parameter(torch.ones(2)) for _ in range(2)]
+    both = Together(*(torch.optim.Adam([p], 0.5) for p in weights))
+
+    def step():
+        for p in weights:
+            p.grad = p.detach().clone()
+        both.step()
+        return [p.detach().clone() for p in weights]
+
+    assert all((p != 1).all() for p in step())
+    saved = copy.deepcopy(both.state_dict()), [p.detach().clone() for p in weights]
+    after = step()
+    both.zero_grad()
+    assert all(p.grad is None for p in weights)
+    both.load_state_dict(saved[0])
+    for p, old in zip(weights, saved[1], strict=True):
+        p.data = old
+    assert_equal(step(), after)
+
+
+def test_a_state_of_more_or_fewer_parts_is_refused():
+    both = Together(*(torch.optim.SGD([nn.Parameter(torch.ones(1))]) for _ in "ab"))
+    parts = both.state_dict()["parts"]
+    for wrong in (parts[:1], parts + parts[:1]):
+        with pytest.raises(ValueError, match="zip"):
+            both.load_state_dict({"parts": wrong})
+    with pytest.raises(KeyError, match="parts"):
+        both.load_state_dict({})
+
+
+def test_stacked_muon_leaves_a_matrix_without_slope_where_it_is():
+    p = nn.Parameter(torch.ones(4, 3))
+    p.grad = torch.zeros(4, 3)
+    StackedMuon([p], 0.1, weight_decay=0.0).step()
+    assert torch.equal(p.detach(), torch.ones(4, 3))
 
 
 def test_a_matrix_that_blocks_share_is_given_to_muon_once():

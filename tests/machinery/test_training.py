@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from machinery.errors import Diverged
-from machinery.training import fit, in_chunks, shuffled
+from machinery.training import (
+    derive_seed,
+    fit,
+    in_chunks,
+    shuffled,
+    steps_per_epoch,
+)
 
 EPOCHS = 5
 
@@ -51,6 +57,31 @@ def test_an_epoch_visits_every_row_once(n, batch_size, seed):
     assert sorted(torch.cat(batches).flatten().tolist()) == list(range(n))
 
 
+def test_the_order_of_rows_is_the_generator_s_alone():
+    before = torch.get_rng_state()
+    one, same, other = (
+        torch.cat(shuffled(DATA, 16)(torch.Generator().manual_seed(seed)))
+        for seed in (5, 5, 6)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@given(n=st.integers(1, 40), batch_size=st.integers(1, 50))
+def test_the_steps_of_an_epoch_are_its_batches(n, batch_size):
+    batches = shuffled(torch.zeros(n, 1), batch_size)(torch.Generator())
+    assert steps_per_epoch(n, batch_size) == len(batches)
+
+
+def test_streams_of_other_numbers_have_other_seeds():
+    streams = [[0], [0, 1], [1, 0], [0, 2], [7, 0, 3]]
+    seeds = [derive_seed(numbers) for numbers in streams]
+    assert len(set(seeds)) == len(streams)
+    assert seeds == [derive_seed(numbers) for numbers in streams]
+    assert all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds)
+
+
 def test_fit_sees_every_row_once_per_epoch_in_a_new_order():
     data = torch.arange(30.0)[:, None]
     model, seen, orders = nn.Linear(1, 1), [], []
@@ -69,6 +100,25 @@ def test_fit_sees_every_row_once_per_epoch_in_a_new_order():
     assert len(set(orders)) == 3
 
 
+def test_batches_do_not_depend_on_what_a_model_draws():
+    def rows_seen(n_drawn):
+        model, seen = nn.Linear(2, 1), []
+
+        def loss(model, x):
+            torch.rand(n_drawn)  # as dropout does
+            seen.append(x)
+            return model(x).square().mean()
+
+        def batches(generator):
+            return (torch.rand(4, 2, generator=generator) for _ in range(3))
+
+        optimizer = torch.optim.SGD(model.parameters(), 1e-3)
+        list(fit(model, loss, batches, optimizer, range(2), 0))
+        return torch.cat(seen)
+
+    assert torch.equal(rows_seen(0), rows_seen(7))
+
+
 def test_a_step_follows_the_gradient_of_its_own_batch():
     # one weight w, loss (w - x)^2, SGD 0.25 from w = 0: w becomes the mean of w and x
     model = nn.Linear(1, 1, bias=False)
@@ -82,6 +132,22 @@ def test_a_step_follows_the_gradient_of_its_own_batch():
     _, losses = next(run)
     assert losses.tolist() == [16.0, 36.0]
     assert model.weight.item() == 5.0
+
+
+def test_the_scheduler_steps_after_every_batch():
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    used = []
+
+    def loss(model, x):
+        used.append(optimizer.param_groups[0]["lr"])
+        return model(x).square().mean() * 1e-3
+
+    run = fit(model, loss, shuffled(DATA, 16), optimizer, range(2), 0, scheduler)
+    for epoch, losses in run:
+        assert len(used) == len(losses) * (epoch + 1)
+    assert used == [0.5**step for step in range(8)]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
@@ -155,3 +221,9 @@ def test_in_chunks_equals_the_whole(n, size):
     torch.testing.assert_close(result, function(data).detach())
     assert not result.requires_grad
     assert max(lengths[:-1]) <= size
+
+
+def test_in_chunks_cuts_after_8192_rows_unless_told():
+    lengths = []
+    in_chunks(lambda x: lengths.append(len(x)) or x, torch.zeros(8193, 1))
+    assert lengths == [8192, 1]

@@ -9,7 +9,12 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from sentiment import fused
-from sentiment.model import MyLayerNorm, MySelfAttention, MyTransformer
+from sentiment.model import (
+    MyLayerNorm,
+    MySelfAttention,
+    MyTransformer,
+    MyTransformerBlock,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +76,12 @@ def test_attention_is_torchs_in_value_and_gradient():
     first = torch.autograd.grad((ours * weights).sum(), inputs, retain_graph=True)
     second = torch.autograd.grad((theirs * weights).sum(), inputs)
     assert_close(first, second)
+
+
+def test_attention_has_three_maps_of_d_by_d_and_nothing_else():
+    # a bias of the keys would change no weight: it adds one number to a row's scores
+    shapes = {name: p.shape for name, p in MySelfAttention(3).named_parameters()}
+    assert shapes == {f"w_{x}.weight": (3, 3) for x in "qkv"}
 
 
 def test_attention_knows_no_order():
@@ -137,6 +148,30 @@ def test_the_kernels_say_what_the_lesson_says(attention, lengths, n_blocks):
     assert_close(
         first, torch.autograd.grad((fast * weights).sum(), inputs), atol=1e-5, rtol=1e-4
     )
+
+
+def test_unless_told_there_is_one_block_with_attention_and_a_dropout_of_a_tenth():
+    model = MyTransformer(torch.randn(5, 4), 3)
+    (block,) = model.blocks
+    for one in (block, MyTransformerBlock(3, 4)):
+        assert isinstance(one.attention, MySelfAttention)
+        assert one.dropout.p == 0.1
+    assert MyTransformerBlock(3, 4, attention=False).attention is None
+    assert model.max_len == 3
+
+
+def test_a_model_without_attention_has_none_in_any_block():
+    model = MyTransformer(torch.randn(5, 4), 3, 2, attention=False)
+    assert [block.attention for block in model.blocks] == [None, None]
+
+
+def test_dropout_touches_what_attention_adds_and_nothing_else():
+    x = torch.randn(2, 3, 4)
+    with_all_dropped = MyTransformerBlock(3, 4, dropout=1.0).train()
+    without = MyTransformerBlock(3, 4, attention=False)
+    without.load_state_dict(with_all_dropped.state_dict(), strict=False)
+    assert_close(with_all_dropped(x), without(x))
+    assert not torch.isclose(with_all_dropped.eval()(x), without(x)).all()
 
 
 def test_word_vectors_start_as_given_and_the_pads_stays_zero():

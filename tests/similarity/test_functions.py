@@ -68,6 +68,13 @@ def test_one_softmax_a_row_or_one_for_all():
     torch.testing.assert_close(ratio, ratio[:1, :1].expand(7, 7))
 
 
+def test_a_softmax_of_rows_is_torch_s_attention_without_values():
+    z = torch.randn(7, 3, dtype=torch.float64)
+    nothing_mixed = torch.eye(7, dtype=z.dtype)
+    wanted = F.scaled_dot_product_attention(z, z, nothing_mixed)
+    torch.testing.assert_close(functions.row_softmax(z), wanted)
+
+
 def test_zero_has_no_direction():
     z = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
     values = functions.cosine(z)
