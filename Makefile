@@ -62,7 +62,7 @@ reproduce-headlines: $(READY_ALL)
 reports: $(READY)
 	$(BIN)/python report/build.py
 
-report: reports
+report: reports  # its former name
 
 playground: $(READY)
 	$(BIN)/python export_playground.py

@@ -5,7 +5,7 @@ python check_solution.py FOLDER
 What is looked for, each by itself enough:
   mixture_models.py, transformer.py, dataset.py      the first assignment
   models.py with MySelfAttention and MyLayerNorm     sentiment
-and in files of any name, in folders below as well:
+and in files of any name, up to two folders below as well:
   SelfAttention                                      the GPT homework
   MultiHeadSelfAttention, TransformerBlock           headlines
   log_likelihood, classification, temperature_scale  GPT-2

@@ -61,7 +61,7 @@ def explore(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
 
 
 def answer(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
-    """Judge every line on both splits; draw, print and write what it has shown."""
+    """Judge every line by work, some at random; draw, print and write what it shows."""
     total = experiment.n_steps(corpus, config, experiment.DEFAULT_TRAININGS)
     with Progress(total) as progress:
         by_work, at_random = (

@@ -1,4 +1,4 @@
-"""Every line of the table on the same folds, and trainings of their own."""
+"""Every line of the table on the same folds by work, and trainings of their own."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

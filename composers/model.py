@@ -201,8 +201,8 @@ class ComposerNetwork(nn.Module):
 
     def __init__(
         self, n_classes: int, n_numbers: int, n_relations: int, n_nodes: int, *,
-        relational: bool = True, width: int = 64, n_layers: int = 3,
-        channels: int = 8, heads: int = 4, dropout: float = 0.35,
+        relational: bool = True, width: int = 64, n_layers: int = 2,
+        channels: int = 8, heads: int = 4, dropout: float = 0.3,
     ) -> None:  # fmt: skip
         super().__init__()
         self.n_nodes, self.n_relations = n_nodes, n_relations

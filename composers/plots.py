@@ -29,7 +29,7 @@ def confusion(shares: np.ndarray, names: Sequence[str]) -> Figure:
 
 
 def lines(by_work: Sequence[Mapping], at_random: Sequence[Mapping], chance: float):
-    """Each line's accuracy on both splits, with its spread over folds."""
+    """Each line's accuracy by work, and at random where it was judged."""
     figure = Figure(figsize=(WIDTH, 0.7 + 0.42 * len(by_work)), layout="constrained")
     ax = figure.subplots()
     names = [row["name"] for row in by_work]

@@ -77,14 +77,15 @@ def scan(folder: Path, deepest: int = DEEPEST) -> list[Source]:
 
 
 def as_source(path: Path, folder: Path) -> Source:
-    content, name = path.read_bytes(), dotted(path, folder)
-    if path.suffix == ".py":
-        return Source(path, content, name)
-    if len(content) > LARGEST_FILE:
+    name, size = dotted(path, folder), path.stat().st_size
+    if path.suffix == ".ipynb" and size > LARGEST_FILE:
         raise BadInput(
             f"{path.name} must have at most {LARGEST_FILE // 2**20} MB, got "
-            f"{len(content) / 2**20:.0f} MB: clear its outputs"
+            f"{size / 2**20:.0f} MB: clear its outputs"
         )
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        return Source(path, content, name)
     return Source(path, content, name, notebooks.read(path, content))
 
 

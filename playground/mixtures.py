@@ -12,7 +12,7 @@ from torch import Tensor
 
 from machinery import checkpoint
 from machinery.errors import BadInput
-from mixture_models import GMM, UMM, MixtureModel
+from mixture_models import GMM, OUTSIDE, UMM, MixtureModel
 from mixtures import soft_umm
 from mixtures.data import Places, load_outlines, load_places
 from mixtures.maps import Region
@@ -23,6 +23,7 @@ PARAMETERS = {
     "gmm": ("logits", "means", "log_variances"),
     "umm": ("logits", "centers", "log_sizes"),
 }
+MIXTURES = {"gmm": GMM, "umm": UMM}
 N_PLACES = 2000  # of the test set, whose log-likelihood follows a dragged component
 CHECKED = [[0.0, 0.0], [0.5, -1.0], [-1.2, 0.4], [1.5, 1.5], [-0.3, 0.9], [9.0, -9.0]]
 BREAK = -(2**15)  # between two lines of the coasts
@@ -39,8 +40,10 @@ def collect(folders: list[Path]) -> Pack:
     ]
     pack = Pack({"runs": []})
     for folder, content in zip(folders, contents, strict=True):
-        kind = content["kind"]
-        checkpoint.check_kind(content, "mixture", MODELS, folder / "snapshots.pt")
+        kind, path = content["kind"], folder / "snapshots.pt"
+        checkpoint.check_kind(content, "mixture", MODELS, path)
+        fields = {"n_components": int, "start": str}
+        check_snapshots(content["snapshots"], kind, fields, path)
         for key, snapshots in by_training(content["snapshots"]).items():
             add_run(pack, kind, *key, snapshots)
         soft = folder / "annealed_model.pt"
@@ -51,6 +54,30 @@ def collect(folders: list[Path]) -> Pack:
         raise BadInput(f"the mixtures were trained on different places: {data_dirs}")
     add_geography(pack, load_places(data_dirs.pop(), torch.device("cpu")))
     return pack
+
+
+def check_snapshots(
+    snapshots: list[Any], kind: str, fields: dict[str, type], path: Path
+) -> None:
+    """Raise CheckpointError for what are no epochs of a mixture with these fields."""
+    fields = {"epoch": int, "state_dict": dict} | fields
+    for found in snapshots if isinstance(snapshots, list) else [None]:
+        if not isinstance(found, dict) or not all(
+            isinstance(found.get(name), kept) for name, kept in fields.items()
+        ):
+            raise checkpoint.CheckpointError(f"{path} holds no epochs of a mixture")
+        state = shapes(found["state_dict"])
+        n, *_ = state.get("logits") or (
+            1,
+        )  # the file's own, never a size that it names
+        wanted = shapes(MIXTURES[kind](n).state_dict())
+        checkpoint.compare_shapes(wanted, state, path)
+        if found.get("n_components", n) != n:
+            raise checkpoint.CheckpointError(f"{path}: K should be {n} everywhere")
+
+
+def shapes(state: dict[str, Any]) -> dict[str, tuple]:
+    return {name: tuple(getattr(w, "shape", ())) for name, w in state.items()}
 
 
 def by_training(snapshots: list[dict]) -> dict[tuple[int, str], list[dict]]:
@@ -64,10 +91,13 @@ def by_training(snapshots: list[dict]) -> dict[tuple[int, str], list[dict]]:
 
 def add_soft(pack: Pack, path: Path) -> None:
     """Add the boxes with soft edges, where their epochs were kept."""
-    snapshots = checkpoint.read(path).get("snapshots", [])
+    content = checkpoint.read(path)
+    checkpoint.check_kind(content, "mixture with soft edges", ["umm"], path)
+    snapshots = content.get("snapshots", [])
+    check_snapshots(snapshots, "umm", {"temperature": float}, path)
     if snapshots:
         n_components = len(snapshots[0]["state_dict"]["logits"])
-        temperatures = [float(s["temperature"]) for s in snapshots]
+        temperatures = [s["temperature"] for s in snapshots]
         add_run(pack, "soft", n_components, "clusters", snapshots, temperatures)
 
 
@@ -76,7 +106,7 @@ def add_run(
     temperatures: list[float] | None = None,
 ) -> None:  # fmt: skip
     """Add one training: its epochs' components, and log-densities to compare."""
-    model = (GMM if kind == "gmm" else UMM)(n_components)
+    model = MIXTURES.get(kind, UMM)(n_components)
     states = [snapshot["state_dict"] for snapshot in snapshots]
     about: dict[str, Any] = {
         "kind": kind, "n_components": n_components, "start": start,
@@ -120,10 +150,9 @@ def add_geography(pack: Pack, places: Places) -> None:
         "region": box,
         "mean": scale.mean.tolist(),
         "std": scale.std.tolist(),
-        "outside": -1e6,
+        "outside": OUTSIDE,
         "floor": soft_umm.FLOOR,
         "check": CHECKED,
-        "n_test": len(places.test),
     }
     order = torch.randperm(len(places.test), generator=torch.Generator().manual_seed(0))
     pack.add("places", "f2", places.test[order[:N_PLACES]])

@@ -18,6 +18,7 @@ const sentimentPanel = {
       const { reviews } = packs.get("sentiment").meta;
       sentimentPanel.example = (sentimentPanel.example + 1) % reviews.length;
       byId("sentiment-text").value = reviews[sentimentPanel.example];
+      sentimentPanel.chosen = -1;
       changed();
     });
     byId("sentiment-text").addEventListener("input", () => (sentimentPanel.chosen = -1));
@@ -102,6 +103,7 @@ const sentimentPanel = {
 
   /** Each word, with more colour the more the others (or the chosen word) look at it. */
   showWords(words, ids, attention) {
+    if (sentimentPanel.chosen >= words.length) sentimentPanel.chosen = -1;
     const { chosen } = sentimentPanel;
     const received = words.map((_, j) => attention.reduce((sum, seen) => sum + seen[j], 0));
     const looked = chosen >= 0 ? Array.from(attention[chosen]) : received;

@@ -11,6 +11,7 @@ it is left as it is: it is wording, for people.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,7 @@ def changed(name: str, module: str) -> dict[str, str]:
 
 def measure(module: str) -> None:
     """Run one module's mutants; keep how many there were, and those left alive."""
+    os.chdir(ROOT)  # mutmut works where it is started
     shutil.rmtree("mutants", ignore_errors=True)
     let_wrapped_functions_in()
     leave_wording_out()
@@ -162,7 +164,7 @@ def report(modules: list[str]) -> None:
             print(f"{m['where']} ({m['status']})\n- {m['was']}\n+ {m['mutant']}\n")
         same = len(alive) - len(open_)
         caught = n - len(alive)
-        score = f"{caught / (n - same):.1%}"
+        score = f"{caught / max(n - same, 1):.1%}"
         cells = [f"`{module}`", n, caught, same, len(open_), score]
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     print("| module | mutants | caught | equivalent | alive | score |")
@@ -171,6 +173,8 @@ def report(modules: list[str]) -> None:
 
 def main(modules: list[str]) -> None:
     """Measure the modules, each in a process of its own, and report."""
+    if unknown := set(modules) - TABLE["tests"].keys():
+        sys.exit(f"MODULES must be of those in mutants.toml, got {sorted(unknown)}")
     for module in modules:
         subprocess.run([sys.executable, __file__, "--one", module], check=True)
     report(modules)

@@ -279,12 +279,12 @@ def test_a_network_s_sizes_unless_told():
     assert model.relational
     assert ComposerNetwork(5, 2, RELATIONS, NODES).relational
     assert model.query.in_features == plain.query.in_features == 64
-    assert len(model.layers) == len(plain.layers) == 3
-    assert [layer.channels for layer in model.layers] == [8] * 3
-    assert [layer.gat.heads for layer in plain.layers] == [4] * 3
+    assert len(model.layers) == len(plain.layers) == 2
+    assert [layer.channels for layer in model.layers] == [8] * 2
+    assert [layer.gat.heads for layer in plain.layers] == [4] * 2
     assert {layer.gat.block for layer in plain.layers} == {NODES}
     dropped = {m.share for m in model.modules() if isinstance(m, Dropout)}
-    assert dropped == {0.35}
+    assert dropped == {0.3}
 
 
 def test_a_committee_says_its_members_mean_probability():

@@ -73,6 +73,32 @@ def test_a_damaged_model_is_named_in_one_line(export, trained, tmp_path, name):
     assert_one_line(err, name)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda shots: shots.append(3),
+        lambda shots: shots[0].pop("start"),
+        lambda shots: shots[0].update(n_components=10**12),
+        lambda shots: shots[0]["state_dict"].pop("logits"),
+        lambda shots: shots[0]["state_dict"].update(logits=torch.zeros(2, 2)),
+        lambda shots: shots[0]["state_dict"].update(logits="none"),
+    ],
+)
+def test_whole_files_with_odd_epochs_are_named_in_one_line(
+    export, trained_mixtures, tmp_path, spoil
+):
+    outputs = tmp_path / "outputs"
+    shutil.copytree(trained_mixtures[0].parent, outputs)
+    path = outputs / "gmm" / "snapshots.pt"
+    found = checkpoint.read(path, also={"snapshots": list})
+    spoil(found["snapshots"])
+    parts = (found[k] for k in ("kind", "state_dict", "config", "preprocessing"))
+    path.write_bytes(checkpoint.dump(*parts, snapshots=found["snapshots"]))
+    status, _, err = export(outputs)
+    assert status == 2
+    assert_one_line(err, "gmm/snapshots.pt")
+
+
 def test_only_two_sizes_of_headlines_fit(export, tmp_path):
     status, _, err = export(tmp_path, "--headlines-size", 3)
     assert status == 2

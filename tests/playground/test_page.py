@@ -226,6 +226,7 @@ def test_the_sentiment_s_model_is_loaded_when_it_is_asked_for(page):
     with changes(page, "sentiment-looks"):
         page.locator("#sentiment-words button").nth(1).click()
     expect(page.locator("#sentiment-looks")).to_contain_text("“superb” looks most at")
+    page.locator("#sentiment-words button").last.click()
     with changes(page, "sentiment-words"):
         page.locator("#sentiment-another").click()
     page.locator("#sentiment-text").fill(" ")
