@@ -243,6 +243,16 @@ def test_training_points_have_mean_zero_and_deviation_one():
     assert x.std(0, correction=0).tolist() == pytest.approx([1, 1], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "kind", [{"dtype": torch.float16}, {"device": "meta"}], ids=str
+)
+def test_standardised_points_stay_of_their_type_and_where_they_are(kind):
+    scale = Standardization.fit(torch.randn(9, 2))
+    features = torch.zeros(4, 2, **kind)
+    for found in (scale.transform(features), scale.inverse_transform(features)):
+        assert (found.dtype, found.device) == (features.dtype, features.device)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, -33.3])
 def test_fault_21_a_coordinate_that_never_varies_is_refused(value):
     features = torch.stack([torch.randn(50), torch.full((50,), value)], 1)

@@ -136,7 +136,8 @@ def test_no_window_crosses_from_one_split_into_the_other(
     starts=st.lists(st.integers(0, 99), max_size=8),
 )
 def test_many_windows_at_once_are_the_items_stacked(n, block_size, starts):
-    data = windows_of("ab" * n * block_size, block_size, Vocabulary("ab").encode)
+    text = "".join(map(chr, range(32, 32 + 2 * n * block_size)))  # none repeats
+    data = windows_of(text, block_size, Vocabulary(text).encode)
     starts = [i % len(data) for i in starts]
     found = data.windows(torch.tensor(starts, dtype=torch.int64))
     assert found.shape == (len(starts), block_size + 1)
@@ -144,6 +145,13 @@ def test_many_windows_at_once_are_the_items_stacked(n, block_size, starts):
         x, y = data[i]
         assert torch.equal(row[:-1], x)
         assert torch.equal(row[1:], y)
+
+
+def test_windows_are_made_where_the_text_lives():
+    data = windows_of("abcdefgh", 3, Vocabulary("abcdefgh").encode)
+    data.ids = data.ids.to("meta")  # holds no number, and mixes with no other device
+    found = data.windows(torch.tensor([0, 2], device="meta"))
+    assert (found.device.type, found.shape) == ("meta", (2, 4))
 
 
 def test_an_index_past_either_end_is_an_index_error():
@@ -177,8 +185,8 @@ def test_the_dataset_takes_any_encoder():
 
 def test_the_exercise_s_block_size_is_10(files):
     assert inspect.signature(DataHandler).parameters["block_size"].default == 10
-    data = handler(files, "abc" * 9)
-    assert data.get_dataset("train")[0][0].shape == (10,)
+    files[0].write_text("abc" * 9)
+    assert DataHandler(files[0]).get_dataset("train")[0][0].shape == (10,)
 
 
 def test_without_a_test_text_there_is_only_training(files):

@@ -44,6 +44,7 @@ def test_flat_adam_is_adam():
         weights.append([*model.parameters(), *losses])
     for flat, plain in zip(*weights, strict=True):
         torch.testing.assert_close(flat, plain, rtol=1e-6, atol=1e-7)
+    assert FlatAdam(make_model().parameters(), 0.01).defaults["fused"]  # what is fast
 
 
 def test_flat_adam_goes_on_from_its_state_exactly():
@@ -258,8 +259,26 @@ def test_steps_on_gram_matrices_are_steps_on_the_matrices(shape):
             gram = x @ x.T
             x = a * x + (b * gram + c * gram @ gram) @ x
         wanted.append(x.T if shape[1] > shape[2] else x)
-    found = orthogonal(matrices, group)
-    torch.testing.assert_close(found.double(), torch.stack(wanted), atol=1e-4, rtol=0)
+    for found, apart in (
+        (orthogonal(matrices, group), 1e-4),
+        (orthogonal(matrices.double(), group), 1e-10),
+    ):
+        torch.testing.assert_close(
+            found.double(), torch.stack(wanted), atol=apart, rtol=0
+        )
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 40), (3, 40, 7), (1, 5, 5)])
+def test_gram_matrices_are_of_the_shorter_side_and_where_the_matrices_are(
+    shape, monkeypatch
+):
+    group = torch.optim.Muon([nn.Parameter(torch.zeros(2, 2))]).param_groups[0]
+    eye, sides = torch.eye, []
+    monkeypatch.setattr(torch, "eye", lambda n, **k: sides.append(n) or eye(n, **k))
+    found = orthogonal(torch.zeros(shape, device="meta"), group)
+    assert found.shape == shape
+    assert found.device.type == "meta"
+    assert sides == [min(shape[1:])]
 
 
 def test_stacked_muon_goes_on_from_its_state_exactly():
