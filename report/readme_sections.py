@@ -6,7 +6,7 @@ from typing import Any
 import readme_rooms as rooms_of
 from readme_rooms import Row
 
-# driver: what the course itself names as a result, and the report of its assignment
+# driver: what the course itself names as a result, and the reports that it is part of
 COURSES = {
     "train_gmm": ("plots, no number", "generative_models"),
     "train_umm": ("plots, no number", "generative_models"),
@@ -17,7 +17,7 @@ COURSES = {
         "decoder_transformer",
     ),
     "train_sentiment": ("80 to 85%; a bonus above 90%", "sentiment_analysis"),
-    "sample_gpt2": ("plots and texts, no number", "gpt2_sampling"),
+    "sample_gpt2": ("plots and texts, no number", "gpt2_sampling sentiment_analysis"),
     "compare_similarity": ("proofs and plots", "third_homework"),
     "train_composers": ("an analysis, no number", "third_homework"),
     "check_theory": ("derivations", "third_homework"),
@@ -41,10 +41,11 @@ def overview(summary: dict[str, Any]) -> str:
 
 
 def overview_row(room: str, what: str, driver: str, seconds: float, result: str) -> str:
-    expected, report = COURSES[driver]
+    expected, reports = COURSES[driver]
+    reports = ", ".join(f"`{name}`" for name in reports.split())
     return (
         f"| {what} | `python {driver}.py` | {seconds / 60:.1f} | {result} | {expected} "
-        f"| {f'`{report}`' if report else ''} | [{room}]({room}/README.md) |"
+        f"| {reports} | [{room}]({room}/README.md) |"
     )
 
 

@@ -352,3 +352,16 @@ def test_the_report_on_gpt2_has_the_theory_s_measurements(finished):
     found = json.loads((finished / "theory/summary.json").read_text())
     for check in found["checks"]:
         assert (check["measured"] in text) == (check["question"][:3] == "003")
+
+
+def test_the_report_on_sentiment_has_every_sentence_on_6_pages(finished):
+    path = finished / "sentiment.pdf"
+    path.write_bytes(build.build("sentiment_analysis", finished))
+    report = PdfReader(path)
+    assert len(report.pages) <= 6
+    text = text_of(report)
+    sentences = json.loads((finished / "gpt2/summary.json").read_text())["sentences"]
+    assert len(sentences) == 10
+    assert all(prefix in text for prefix in sentences)
+    assert text.count("\u2b29") == sum(len(some) - 1 for some in sentences.values())
+    assert {len(some) for some in sentences.values()} == {5}
