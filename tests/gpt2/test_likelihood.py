@@ -72,6 +72,50 @@ def test_batches_change_nothing(tiny, monkeypatch):
     )
 
 
+def test_short_texts_among_windows_that_score_few_tokens_change_nothing(
+    tiny, monkeypatch
+):
+    some = texts(43, 8)
+    together = likelihood.token_log_probs(tiny, some, stride=4)
+    monkeypatch.setattr(likelihood, "CHUNK", 20)
+    for one, two in zip(
+        together, likelihood.token_log_probs(tiny, some, stride=4), strict=True
+    ):
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-4)
+
+
+def test_a_batch_has_as_many_rows_as_fit_and_one_at_least(tiny, monkeypatch):
+    features, rows = tiny.features, []
+    monkeypatch.setattr(
+        tiny,
+        "features",
+        lambda ids, cache: rows.append(len(ids)) or features(ids, cache),
+    )
+    for chunk, wanted in ((1, [1] * 5), (24, [3, 2])):
+        monkeypatch.setattr(likelihood, "CHUNK", chunk)
+        likelihood.log_likelihood(tiny, texts(8, 8, 8, 8, 8))
+        assert rows == wanted
+        rows.clear()
+
+
+def test_all_is_computed_where_the_model_lives(tiny, monkeypatch):
+    features, gather, devices = tiny.features, torch.Tensor.gather, []
+
+    def read(ids, cache):
+        devices.append(ids.device.type)
+        return features(ids, cache)
+
+    def pick(logits, dim, index):
+        devices.append(index.device.type)
+        return gather(logits, dim, index)
+
+    monkeypatch.setattr(tiny.to("meta"), "features", read)
+    monkeypatch.setattr(torch.Tensor, "gather", pick)
+    with pytest.raises(NotImplementedError, match="no data"):  # on the way back
+        likelihood.token_log_probs(tiny, [[1, 2, 3]])
+    assert devices == ["meta", "meta"]
+
+
 def test_windows_are_three_quarters_of_the_context_apart_unless_told(tiny):
     some = texts(43)
     unless_told, told = (
@@ -102,16 +146,16 @@ def test_nothing_is_dropped_while_texts_are_judged(tiny):
 
 def test_scores_are_sums_means_over_tokens_and_bits_a_character(tiny):
     def encode(text):
-        return [1, *map(ord, text * 2)]  # two tokens a character, after one
+        return [1, *text.encode()]
 
-    some = ["abcd", "x", ""]
+    some = ["abcd", "x", "ää", ""]
     found = likelihood.scores(tiny, encode, some)
     total = likelihood.log_likelihood(tiny, [encode(text) for text in some]).numpy()
     assert found.keys() == {"sum", "per_token", "bits", "n_tokens"}
-    assert found["n_tokens"].tolist() == [8, 2, 0]
+    assert found["n_tokens"].tolist() == [4, 1, 4, 0]
     np.testing.assert_array_equal(found["sum"], total)
-    np.testing.assert_allclose(found["per_token"], total / [8, 2, 1])
-    np.testing.assert_allclose(found["bits"], -total / [4, 1, 1] / np.log(2))
+    np.testing.assert_allclose(found["per_token"], total / [4, 1, 4, 1])
+    np.testing.assert_allclose(found["bits"], -total / [4, 1, 2, 1] / np.log(2))
 
 
 def test_a_text_of_no_token_is_refused(tiny):
@@ -163,3 +207,12 @@ def test_the_threshold_is_chosen_on_one_half_and_tested_on_the_other():
     assert found["table"] == [[0, 2], [0, 2]]
     assert found["accuracy"] == 0.5
     assert found["area"] == 0.0
+
+
+def test_a_score_at_the_threshold_is_called_positive():
+    negative, positive = np.array([0.0, 1, 0, 3, 0, 1]), np.array([4.0, 2, 4, 1, 4, 5])
+    found = likelihood.classify(negative, positive)
+    assert found["threshold"] == 2.0  # between 0, 0, 0 and 4, 4, 4
+    assert found["table"] == [[2, 1], [1, 2]]  # of 1, 3, 1 and 2, 1, 5
+    assert found["accuracy"] == pytest.approx(4 / 6)
+    assert found["area"] == pytest.approx(6 / 9)  # two ties are half each
