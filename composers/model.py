@@ -33,16 +33,21 @@ class Dropout(nn.Module):
         return x * (kept / max(1 - self.share, 1e-6))  # a share of one leaves zeros
 
 
+def exponentials(score: Tensor, target: Tensor, n: int) -> Tensor:
+    """Return exp of scores (E, H), less the largest of those with the same target."""
+    most = score.new_full((n, score.shape[1]), -torch.inf)
+    with torch.no_grad():
+        most.scatter_reduce_(0, target[:, None].expand_as(score), score, "amax")
+    return (score - take(most, target)).exp()
+
+
 def attend(score: Tensor, message: Tensor, target: Tensor, n: int) -> Tensor:
     """Return softmax-weighted sums of messages (E, H, C) at n targets: (n, H, C).
 
     The softmax is over the edges (E, H) that share a target. Sums are divided once a
     node and not once an edge; the largest score is taken off first, as everywhere.
     """
-    most = score.new_full((n, score.shape[1]), -torch.inf)
-    with torch.no_grad():
-        most.scatter_reduce_(0, target[:, None].expand_as(score), score, "amax")
-    weight = (score - take(most, target)).exp()  # (E, H)
+    weight = exponentials(score, target, n)
     total = weight.new_zeros(n, score.shape[1]).index_add(0, target, weight)
     summed = message.new_zeros(n, *message.shape[1:])
     summed = summed.index_add(0, target, weight[:, :, None] * message)
@@ -58,10 +63,7 @@ def attend_in_blocks(
     all pairs of a block are a small matrix, and sums of messages products with it.
     """
     n, heads, channels = h.shape
-    most = score.new_full((n, heads), -torch.inf)
-    with torch.no_grad():
-        most.scatter_reduce_(0, target[:, None].expand_as(score), score, "amax")
-    weight = (score - take(most, target)).exp()  # (E, H)
+    weight = exponentials(score, target, n)
     pairs = weight.new_zeros(n * block, heads)
     pairs = pairs.index_add(0, target * block + source % block, weight)
     pairs = pairs.view(-1, block, block, heads).permute(0, 3, 1, 2)

@@ -190,14 +190,13 @@ def restore(
     try:
         with torch.device("meta"):
             model = build(content["config"], content["preprocessing"])
-        found = {name: tuple(p.shape) for name, p in content["state_dict"].items()}
+        found = shapes(content["state_dict"])
         whole = all(p.is_contiguous() for p in content["state_dict"].values())
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} holds no such model: {type(error).__name__}: {first_line(error)}"
         ) from error
-    expected = {name: tuple(p.shape) for name, p in model.state_dict().items()}
-    compare_shapes(expected, found, path)
+    compare_shapes(shapes(model.state_dict()), found, path)
     if not all(p.isfinite().all() for p in content["state_dict"].values()):
         raise CheckpointError(f"{path} holds weights that are not finite")
     # a tensor may claim a shape that its few bytes do not fill
@@ -208,6 +207,11 @@ def restore(
     model = build(content["config"], content["preprocessing"])
     model.load_state_dict(content["state_dict"])
     return model
+
+
+def shapes(weights: dict[str, Any]) -> dict[str, tuple]:
+    """Return the shape of each weight; () for what is no tensor."""
+    return {name: tuple(getattr(p, "shape", ())) for name, p in weights.items()}
 
 
 def compare_shapes(

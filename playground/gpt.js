@@ -15,25 +15,17 @@ function gptStep(model, cache, token) {
     x = y;
     return weights;
   });
-  x = gptNorm(model, "ln_f", x);
+  x = normLayer(model, "ln_f", x);
   return { logits: linear(model.get("lm_head.weight"), null, x), attention };
 }
 
 function gptBlock(model, name, layer, x) {
-  const qkv = gptLinear(model, `${name}.attn.c_attn`, gptNorm(model, `${name}.ln_1`, x));
+  const qkv = linearLayer(model, `${name}.attn.c_attn`, normLayer(model, `${name}.ln_1`, x));
   const [q, k, v] = [0, 1, 2].map((i) => qkv.slice(i * x.length, (i + 1) * x.length));
   const { output, weights } = attend(layer, q, k, v, model.n_head);
-  const middle = add(x, gptLinear(model, `${name}.attn.c_proj`, output));
-  const wide = gptLinear(model, `${name}.mlp.c_fc`, gptNorm(model, `${name}.ln_2`, middle));
-  return [add(middle, gptLinear(model, `${name}.mlp.c_proj`, wide.map(geluTanh))), weights];
-}
-
-function gptLinear(model, name, x) {
-  return linear(model.get(`${name}.weight`), model.get(`${name}.bias`), x);
-}
-
-function gptNorm(model, name, x) {
-  return layerNorm(x, model.get(`${name}.weight`), model.get(`${name}.bias`));
+  const middle = add(x, linearLayer(model, `${name}.attn.c_proj`, output));
+  const wide = linearLayer(model, `${name}.mlp.c_fc`, normLayer(model, `${name}.ln_2`, middle));
+  return [add(middle, linearLayer(model, `${name}.mlp.c_proj`, wide.map(geluTanh))), weights];
 }
 
 /**

@@ -56,15 +56,12 @@ def read_snapshots(folder: Path, content: dict[str, Any]) -> Snapshots:
             raise checkpoint.CheckpointError(f"{path} holds no snapshots of a model")
         found = [(s["epoch"], s["state_dict"]) for s in kept]
     for _, state in found:
-        checkpoint.compare_shapes(shapes(own), shapes(state), path)
+        expected, kept = map(checkpoint.shapes, (own, state))
+        checkpoint.compare_shapes(expected, kept, path)
     if not found or not all(torch.equal(found[-1][1][k], own[k]) for k in own):
         last = found[-1][0] if found else 0
         found.append((max(content["config"]["epochs"], last + 1), own))
     return found
-
-
-def shapes(state: dict[str, Tensor]) -> dict[str, tuple]:
-    return {name: tuple(weights.shape) for name, weights in state.items()}
 
 
 def thin_out(epochs: Sequence[int], n: int) -> list[int]:

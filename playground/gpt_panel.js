@@ -15,10 +15,7 @@ const gptPanel = {
     byId("gpt-topk").value = byId("gpt-topk").max;
     byId("gpt-next").addEventListener("click", () => gptPanel.type(1));
     byId("gpt-more").addEventListener("click", () => gptPanel.type(20));
-    byId("gpt-another").addEventListener("click", () => {
-      byId("gpt-seed").value = (Number(byId("gpt-seed").value) + 1) % 1_000_000;
-      changed();
-    });
+    offerNextSeed("gpt-another", "gpt-seed");
     byId("gpt-csv").addEventListener("click", gptPanel.saveSamples);
   },
 
@@ -130,19 +127,12 @@ const gptPanel = {
     }
   },
 
-  async saveSamples() {
+  saveSamples() {
     const set = gptPanel.settings();
-    const job = beginJob("gpt-csv");
-    const rows = [];
-    for (let i = 0; i < 20; i += 1) {
-      tell("gpt-csv", `${i} of 20 …`);
-      await pause();
-      if (!job.live()) return;
-      const text = gptPanel.drawn(set, set.text, 60, makeRandom(set.seed + i));
-      rows.push([set.seed + i, set.epoch, set.temperature, set.topK, set.topP, set.text, text]);
-    }
-    tell("gpt-csv", "Samples (CSV)");
     const header = ["seed", "epoch", "temperature", "top_k", "top_p", "text", "continuation"];
-    saveCsv("gpt-samples", header, rows);
+    return saveDrawn("gpt-csv", "gpt-samples", header, 20, (i) => {
+      const text = gptPanel.drawn(set, set.text, 60, makeRandom(set.seed + i));
+      return [set.seed + i, set.epoch, set.temperature, set.topK, set.topP, set.text, text];
+    });
   },
 };

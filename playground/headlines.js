@@ -19,36 +19,28 @@ function headlinesStep(model, cache, token) {
     x = headlinesBlock(model, `transformer_blocks.${i}`, layer, x);
   });
   if (model.pre_norm) x = layerNorm(x);
-  return headlinesLinear(model, "logits.0", x);
+  return linearLayer(model, "logits.0", x);
 }
 
 function headlinesBlock(model, name, layer, x) {
-  const before = model.pre_norm ? headlinesNorm(model, `${name}.layer_norm1`, x) : x;
+  const before = model.pre_norm ? normLayer(model, `${name}.layer_norm1`, x) : x;
   const [q, k, v] = ["w_q", "w_k", "w_v"].map((map) =>
-    headlinesLinear(model, `${name}.msha.${map}`, before),
+    linearLayer(model, `${name}.msha.${map}`, before),
   );
   const { output } = attend(layer, q, k, v, model.n_head);
-  const seen = add(x, headlinesLinear(model, `${name}.msha.w_c`, output));
+  const seen = add(x, linearLayer(model, `${name}.msha.w_c`, output));
   if (model.pre_norm) {
-    const normed = headlinesNorm(model, `${name}.layer_norm2`, seen);
+    const normed = normLayer(model, `${name}.layer_norm2`, seen);
     return add(seen, headlinesMlp(model, name, normed));
   }
-  const normed = headlinesNorm(model, `${name}.layer_norm1`, seen);
+  const normed = normLayer(model, `${name}.layer_norm1`, seen);
   const summed = add(normed, headlinesMlp(model, name, normed));
-  return headlinesNorm(model, `${name}.layer_norm2`, summed);
+  return normLayer(model, `${name}.layer_norm2`, summed);
 }
 
 function headlinesMlp(model, name, x) {
-  const wide = headlinesLinear(model, `${name}.mlp.0`, x).map(gelu);
-  return headlinesLinear(model, `${name}.mlp.2`, wide);
-}
-
-function headlinesLinear(model, name, x) {
-  return linear(model.get(`${name}.weight`), model.get(`${name}.bias`), x);
-}
-
-function headlinesNorm(model, name, x) {
-  return layerNorm(x, model.get(`${name}.weight`), model.get(`${name}.bias`));
+  const wide = linearLayer(model, `${name}.mlp.0`, x).map(gelu);
+  return linearLayer(model, `${name}.mlp.2`, wide);
 }
 
 /** The logits after each of the tokens. */

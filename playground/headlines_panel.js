@@ -6,10 +6,7 @@ const headlinesPanel = {
   measured: null, // logits along texts that the model has written
 
   begin() {
-    byId("headlines-another").addEventListener("click", () => {
-      byId("headlines-seed").value = (Number(byId("headlines-seed").value) + 1) % 1_000_000;
-      changed();
-    });
+    offerNextSeed("headlines-another", "headlines-seed");
     byId("headlines-csv").addEventListener("click", headlinesPanel.saveSamples);
   },
 
@@ -89,19 +86,13 @@ const headlinesPanel = {
     });
   },
 
-  async saveSamples() {
+  saveSamples() {
     const { model, text, temperature, seed } = headlinesPanel.settings();
     const { tokens } = headlinesTokens(model, text);
-    const job = beginJob("headlines-csv");
-    const rows = [];
-    for (let i = 0; i < 50; i += 1) {
-      tell("headlines-csv", `${i} of 50 …`);
-      await pause();
-      if (!job.live()) return;
+    const header = ["number", "temperature", "beginning", "continuation"];
+    return saveDrawn("headlines-csv", "headlines", header, 50, (i) => {
       const found = headlinesWrite(model, tokens, temperature, makeRandom(seed * 1000 + i));
-      rows.push([i + 1, temperature, text, found.text]);
-    }
-    tell("headlines-csv", "Samples (CSV)");
-    saveCsv("headlines", ["number", "temperature", "beginning", "continuation"], rows);
+      return [i + 1, temperature, text, found.text];
+    });
   },
 };

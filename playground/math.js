@@ -13,6 +13,11 @@ function linear(weight, bias, x) {
   return y;
 }
 
+/** The linear layer that a model names. */
+function linearLayer(model, name, x) {
+  return linear(model.get(`${name}.weight`), model.get(`${name}.bias`), x);
+}
+
 function add(a, b) {
   const sum = new Float64Array(a);
   for (let i = 0; i < sum.length; i += 1) sum[i] += b[i];
@@ -32,6 +37,11 @@ function layerNorm(x, weight, bias, epsilon = 1e-5) {
     if (weight) y[i] = y[i] * weight.values[i] + bias.values[i];
   }
   return y;
+}
+
+/** The layer norm that a model names. */
+function normLayer(model, name, x) {
+  return layerNorm(x, model.get(`${name}.weight`), model.get(`${name}.bias`));
 }
 
 /** The largest first, so that no exponential overflows. */

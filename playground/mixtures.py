@@ -57,27 +57,21 @@ def collect(folders: list[Path]) -> Pack:
 
 
 def check_snapshots(
-    snapshots: list[Any], kind: str, fields: dict[str, type], path: Path
+    snapshots: Any, kind: str, fields: dict[str, type], path: Path
 ) -> None:
     """Raise CheckpointError for what are no epochs of a mixture with these fields."""
     fields = {"epoch": int, "state_dict": dict} | fields
-    for found in snapshots if isinstance(snapshots, list) else [None]:
+    for found in snapshots if isinstance(snapshots, list) and snapshots else [None]:
         if not isinstance(found, dict) or not all(
             isinstance(found.get(name), kept) for name, kept in fields.items()
         ):
             raise checkpoint.CheckpointError(f"{path} holds no epochs of a mixture")
-        state = shapes(found["state_dict"])
-        n, *_ = state.get("logits") or (
-            1,
-        )  # the file's own, never a size that it names
-        wanted = shapes(MIXTURES[kind](n).state_dict())
-        checkpoint.compare_shapes(wanted, state, path)
-        if found.get("n_components", n) != n:
-            raise checkpoint.CheckpointError(f"{path}: K should be {n} everywhere")
-
-
-def shapes(state: dict[str, Any]) -> dict[str, tuple]:
-    return {name: tuple(getattr(w, "shape", ())) for name, w in state.items()}
+        state = checkpoint.shapes(found["state_dict"])
+        n = state.get("logits", ())[:1]  # what is there, not the number that it names
+        if n in ((), (0,)) or found.get("n_components", *n) != n[0]:
+            raise checkpoint.CheckpointError(f"{path}: K is not the length of logits")
+        expected = checkpoint.shapes(MIXTURES[kind](*n).state_dict())
+        checkpoint.compare_shapes(expected, state, path)
 
 
 def by_training(snapshots: list[dict]) -> dict[tuple[int, str], list[dict]]:
@@ -93,12 +87,13 @@ def add_soft(pack: Pack, path: Path) -> None:
     """Add the boxes with soft edges, where their epochs were kept."""
     content = checkpoint.read(path)
     checkpoint.check_kind(content, "mixture with soft edges", ["umm"], path)
-    snapshots = content.get("snapshots", [])
+    if "snapshots" not in content:
+        return
+    snapshots = content["snapshots"]
     check_snapshots(snapshots, "umm", {"temperature": float}, path)
-    if snapshots:
-        n_components = len(snapshots[0]["state_dict"]["logits"])
-        temperatures = [s["temperature"] for s in snapshots]
-        add_run(pack, "soft", n_components, "clusters", snapshots, temperatures)
+    n_components = len(snapshots[0]["state_dict"]["logits"])
+    temperatures = [s["temperature"] for s in snapshots]
+    add_run(pack, "soft", n_components, "clusters", snapshots, temperatures)
 
 
 def add_run(

@@ -67,6 +67,29 @@ function saveCsv(name, header, rows) {
   save(`${name}.csv`, new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
 }
 
+/** Save n drawn rows as a table; meanwhile the button that asked for them counts. */
+async function saveDrawn(button, name, header, n, draw) {
+  const shown = byId(button).textContent;
+  byId(button).disabled = true;
+  const rows = [];
+  for (let i = 0; i < n; i += 1) {
+    tell(button, `${i} of ${n} …`);
+    await pause();
+    rows.push(draw(i));
+  }
+  tell(button, shown);
+  byId(button).disabled = false;
+  saveCsv(name, header, rows);
+}
+
+/** Let a button ask for other samples: the next seed. */
+function offerNextSeed(button, seed) {
+  byId(button).addEventListener("click", () => {
+    byId(seed).value = (Number(byId(seed).value) + 1) % 1_000_000;
+    changed();
+  });
+}
+
 /** Save the picture in an element: a canvas as PNG, else its SVG. */
 function savePicture(id) {
   const place = byId(id);

@@ -44,12 +44,12 @@ function sentimentForward(model, ids) {
   const { mixed, attention } = lookAtAll(model, rows, ids.length);
   const first = sampleNorm(model, "blocks.0.norm1", mixed);
   const second = first.map((x) => {
-    const wide = sentimentLinear(model, "blocks.0.linear1", x).map((v) => Math.max(v, 0));
-    return add(x, sentimentLinear(model, "blocks.0.linear2", wide));
+    const wide = linearLayer(model, "blocks.0.linear1", x).map((v) => Math.max(v, 0));
+    return add(x, linearLayer(model, "blocks.0.linear2", wide));
   });
   const last = sampleNorm(model, "blocks.0.norm2", second);
   const mean = last.reduce(add).map((sum) => sum / last.length);
-  return { logit: sentimentLinear(model, "fc", mean)[0], attention };
+  return { logit: linearLayer(model, "fc", mean)[0], attention };
 }
 
 /** Each row plus what it attends to. All pads are one and the same key. */
@@ -88,8 +88,4 @@ function sampleNorm(model, name, rows) {
     const [g, b] = [row(gamma, t), row(beta, t)];
     return x.map((value, i) => g[i] * (value - mean) * scale + b[i]);
   });
-}
-
-function sentimentLinear(model, name, x) {
-  return linear(model.get(`${name}.weight`), model.get(`${name}.bias`), x);
 }

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from grading.classes import Blame, build, tensor
+from grading.classes import Blame, NotOffered, build, tensor
 from grading.loader import Solution
 
 FILE = "transformer.py"
@@ -206,6 +206,27 @@ def check_heads(layer: Any, C: int) -> None:
     other = apply(layer, torch.cat([x, torch.randn(1, T, C)]))[0, -1]
     if (other - both[0]).abs().max() > 1e-3 * both[0].abs().max():
         raise Blame("a sequence changes when another sequence joins the batch")
+
+
+def check_mask(layer: Any, C: int) -> None:
+    """Blame a layer of one head that sees what is to come, or not all that was.
+
+    With one head, splitting and joining heads can do no harm here.
+    """
+    x, changed = torch.randn(1, T, C), torch.randn(1, T, C)
+    seen = influence(lambda z: apply(layer, z), x, changed)
+    check_rows(weights_of_equal_scores(layer, C))
+    i, j = torch.meshgrid(torch.arange(T), torch.arange(T), indexing="ij")
+    check_leak((seen > 1e-6) | (j <= i), i, j)
+
+
+def check_one_and_three_heads(make: Callable, C: int, mask: str) -> None:
+    """Blame the heads of make(3); what one head does wrong is the question mask's."""
+    try:
+        check_heads(make(1), C)
+    except Blame:
+        raise NotOffered(f"until {mask!r} passes") from None
+    check_heads(make(3), C)
 
 
 def check_gradients(y: Tensor, layer: Any, remark: Callable) -> None:

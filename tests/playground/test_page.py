@@ -232,6 +232,10 @@ def test_the_sentiment_s_model_is_loaded_when_it_is_asked_for(page):
         page.locator("#sentiment-words button").last.click()
         with changes(page, "sentiment-words"):
             page.locator("#sentiment-another").click()
+    page.locator("#sentiment-text").fill("a superb film")
+    file, content = saved(page, "#sentiment-csv")
+    assert file == "sentiment-words.csv"
+    assert [fields[1] for fields in rows_of(content)] == ["word", "a", "superb", "film"]
     page.locator("#sentiment-text").fill(" ")
     expect(page.locator("#sentiment-verdict")).to_have_text("Nothing to read.")
 
