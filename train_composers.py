@@ -62,7 +62,8 @@ def explore(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
 
 def answer(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
     """Judge every line by work, some at random; draw, print and write what it shows."""
-    total = experiment.n_steps(corpus, config, experiment.DEFAULT_TRAININGS)
+    n_trainings = experiment.DEFAULT_TRAININGS * config.n_seeds
+    total = experiment.n_steps(corpus, config, n_trainings)
     with Progress(total) as progress:
         by_work, at_random = (
             experiment.judge_all(corpus, config, device, apart, progress)
@@ -108,7 +109,8 @@ def draw(
     # a test scrap of the first fold that its network is sure and right about
     said, test = judged.said[RELATIONAL], judged.folds[0][1]
     row = test[said[test, labels[test]].argmax()]
-    roll = inside.roll(judged.networks[0], corpus.scraps.notes, corpus.graphs, int(row))
+    first = judged.networks[0].members[0]
+    roll = inside.roll(first, corpus.scraps.notes, corpus.graphs, int(row))
     folder.write_figure("roll.png", plots.piano_roll(**roll))
 
 

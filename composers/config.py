@@ -32,7 +32,9 @@ class Config(RunConfig):
     ablate: bool = option(
         False, "train without one relation after the other, and nothing else"
     )
-    n_seeds: int = option(3, "trainings of each kind with --ablate", at_least=1)
+    n_seeds: int = option(
+        3, "networks of each kind, of as many seeds, that vote together", at_least=1
+    )
     predict: str | None = option(
         None, "a score: who wrote it, by a saved model, and nothing else"
     )

@@ -11,7 +11,7 @@ from composers import baselines, graphs, runs, scores, scraps
 from composers.baselines import BASELINES
 from composers.config import Config
 from composers.graphs import KINDS, Graphs
-from composers.model import ComposerNetwork
+from composers.model import Committee, ComposerNetwork
 from composers.runs import Setting
 from composers.scraps import Scraps
 from machinery.errors import BadInput
@@ -97,7 +97,7 @@ class Judged:
     by_work: bool
     folds: list[tuple[np.ndarray, np.ndarray]]
     said: dict[str, np.ndarray]  # line: probabilities (n_base, classes)
-    networks: list[ComposerNetwork]  # the relational ones, by fold
+    networks: list[Committee]  # the relational ones, by fold
 
 
 def judge_all(
@@ -106,6 +106,7 @@ def judge_all(
 ) -> Judged:  # fmt: skip
     """Train every line on each fold's training rows, and ask it about the others.
 
+    The networks of a kind differ in their seeds alone, and vote together.
     At random, which flatters whatever is asked, only the lines that count.
     """
     parts = scraps.folds(corpus.scraps, by_work, config.seed)
@@ -123,10 +124,18 @@ def judge_all(
                 config.seed,
             )  # fmt: skip
         for name, setting in settings.items():
-            model = fit_on(corpus, train, config, setting, device, progress)
-            said[name][test] = runs.probabilities(model, corpus.graphs, test)
+            committee = Committee(
+                [
+                    fit_on(
+                        corpus, train, config, replace(setting, seed=seed), device,
+                        progress,
+                    )
+                    for seed in range(config.n_seeds)
+                ]
+            )  # fmt: skip
+            said[name][test] = runs.probabilities(committee, corpus.graphs, test)
             if name == RELATIONAL:
-                networks.append(model)
+                networks.append(committee)
     if by_work:
         said[BOTH] = (said[RELATIONAL] + said[FOREST]) / 2
     return Judged(by_work, parts, said, networks)
@@ -157,7 +166,7 @@ def n_steps(corpus: Corpus, config: Config, n_trainings: float) -> int:
     return round(whole * n_trainings)
 
 
-DEFAULT_TRAININGS = 2 * 4  # two networks, on four fifths of the scraps five times
+DEFAULT_TRAININGS = 2 * 4  # two kinds, on four fifths of the scraps five times
 
 
 def search(

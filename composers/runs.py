@@ -109,11 +109,12 @@ def probabilities(
 
 
 def dump(
-    networks: list[ComposerNetwork], config: dict, composers: tuple[str, ...]
+    committees: list[Committee], config: dict, composers: tuple[str, ...]
 ) -> bytes:
-    """Return the file of the folds' networks, with the composers that they know."""
+    """Return the file of all folds' networks, with the composers that they know."""
     about = {"composers": "\n".join(composers)}
-    weights = Committee(networks).state_dict()
+    members = [member for committee in committees for member in committee.members]
+    weights = Committee(members).state_dict()
     weights = {name: weight.cpu() for name, weight in weights.items()}
     return checkpoint.dump(KIND, weights, config, about)
 
@@ -127,7 +128,7 @@ def rebuild(config: dict, preprocessing: dict) -> Committee:
                 n_classes, N_NUMBERS, N_RELATIONS, SIZE, n_layers=config["layers"],
                 dropout=config["dropout"],
             )
-            for _ in range(N_FOLDS)
+            for _ in range(N_FOLDS * config["n_seeds"])
         ]
     )  # fmt: skip
 

@@ -89,15 +89,17 @@ def orthogonal(matrices: Tensor, group: dict) -> Tensor:
     a, b, c = group["ns_coefficients"]
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = x / x.flatten(1).norm(dim=1).clamp(min=group["eps"])[:, None, None]
     gram = x @ x.mT
+    square = gram.diagonal(dim1=1, dim2=2).sum(1)[:, None, None]  # of x's norm
+    norm = square.sqrt().clamp(min=group["eps"])
+    gram = gram / norm**2
     eye = torch.eye(gram.shape[1], dtype=x.dtype, device=x.device)
     product = eye
     for _ in range(group["ns_steps"]):
         step = torch.baddbmm(a * eye + b * gram, gram, gram, alpha=c)
         product = step @ product
         gram = step @ gram @ step
-    x = product @ x
+    x = (product / norm) @ x
     return x.mT if tall else x
 
 

@@ -20,7 +20,7 @@ from sentiment.tokens import (
 )
 from sentiment.vectors import DIMENSIONS, known_words, of_words
 
-HEAD, TAIL = 85, 171  # tokens that the bonus reads: how a review ends says more
+HEAD, TAIL = 128, 384  # tokens that the bonus reads: how a review ends says more
 AT_LEAST = 3  # times that an n-gram must be seen
 
 

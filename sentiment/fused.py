@@ -50,8 +50,10 @@ def attention(
     attention: MySelfAttention, x: Tensor, bias: Tensor | None = None
 ) -> Tensor:
     """Return the attention of x (B, T, d), with a bias (B, 1, T) for each key."""
-    q, k, v = attention.w_q(x), attention.w_k(x), attention.w_v(x)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    # the fast kernel wants a dimension for heads
+    q, k, v = (w(x)[:, None] for w in (attention.w_q, attention.w_k, attention.w_v))
+    bias = None if bias is None else bias[:, None]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias)[:, 0]
 
 
 def attention_with_pads(module: MySelfAttention, x: Tensor, lengths: Tensor) -> Tensor:

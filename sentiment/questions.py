@@ -43,7 +43,8 @@ def table_row(name: str, hits: Sequence[np.ndarray]) -> dict[str, Any]:
 def stack(logits: np.ndarray, scores: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Return the network's logits (N,) with the NB-SVM's score as one more feature.
 
-    The two weights are a logistic regression's, on the validation reviews.
+    The two weights are a logistic regression's, on the validation reviews. Where a
+    review has no logit (nan) it has none here either.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -52,7 +53,7 @@ def stack(logits: np.ndarray, scores: np.ndarray, dataset: Dataset) -> np.ndarra
     fitted = LogisticRegression(C=100.0).fit(
         features[rows], dataset.labels.numpy()[rows]
     )
-    return fitted.decision_function(features)
+    return features @ fitted.coef_[0] + fitted.intercept_[0]
 
 
 def table(

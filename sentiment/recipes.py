@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from machinery.training import shuffled as in_random_order
 from machinery.training import steps_per_epoch
 from sentiment import fused
 from sentiment.data import HEAD, TAIL, Dataset
@@ -87,7 +86,8 @@ def build(job: Job, vectors: Tensor, max_len: int, n_ngrams: tuple[int, int]):
 def make_optimizer(model: nn.Module, recipe: Recipe, n_steps: int):
     """Return the optimizer of a recipe, and the scheduler of its rates."""
     if not isinstance(recipe, BestRecipe):
-        return torch.optim.Adam(model.parameters(), recipe.learning_rate), None
+        rate = recipe.learning_rate
+        return torch.optim.Adam(model.parameters(), rate, fused=True), None
     tables = list(model.tables.parameters())
     taken = set(map(id, tables))
     others = [p for p in model.parameters() if id(p) not in taken]
@@ -162,8 +162,6 @@ def shuffled(job: Job, dataset: Dataset):
     """Return what draws an epoch's batches."""
     rows = torch.from_numpy(dataset.rows["train"])
     size = RECIPES[job.recipe].batch_size
-    if job.recipe == "assignment":
-        return in_random_order(rows, size)
 
     def draw(generator: torch.Generator) -> Iterator[Tensor]:
         return iter(batches(dataset, rows, size, generator))

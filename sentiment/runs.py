@@ -32,7 +32,7 @@ class Run:
 
     job: Job
     rows: list[dict[str, float]] = field(default_factory=list)  # from epoch 1
-    logits: Tensor | None = None  # (N,) of all reviews, those of training included
+    logits: Tensor | None = None  # (N,) of the held-out reviews; nan for the others
     best_epoch: int = 0
     model: nn.Module | None = None  # only where it was trained now
 
@@ -81,7 +81,8 @@ def train(job: Job, dataset: Dataset, config: Config, progress: Progress) -> Run
             best = {k: v.detach().clone() for k, v in model.state_dict().items()}
     model.load_state_dict(best)
     model.eval()
-    run.logits = all_logits(model, dataset, np.arange(len(dataset.labels)))
+    held_out = np.concatenate([dataset.rows[name] for name in ("validation", "test")])
+    run.logits = logits_of(model, dataset, held_out)
     return run
 
 
@@ -98,7 +99,7 @@ def is_best(rows: list[dict[str, float]]) -> bool:
 
 
 @torch.no_grad()
-def all_logits(model: nn.Module, dataset: Dataset, rows: np.ndarray) -> Tensor:
+def logits_of(model: nn.Module, dataset: Dataset, rows: np.ndarray) -> Tensor:
     """Return logits (N,) of the reviews in rows, not a number for any other."""
     model.eval()
     found = torch.full((len(dataset.labels),), torch.nan)
@@ -109,7 +110,7 @@ def all_logits(model: nn.Module, dataset: Dataset, rows: np.ndarray) -> Tensor:
 
 def evaluate(model: nn.Module, dataset: Dataset, split: str) -> dict[str, float]:
     rows = dataset.rows[split]
-    found, labels = all_logits(model, dataset, rows)[rows], dataset.labels[rows]
+    found, labels = logits_of(model, dataset, rows)[rows], dataset.labels[rows]
     loss = F.binary_cross_entropy_with_logits(found, labels).item()
     return {
         "loss": loss,

@@ -7,6 +7,7 @@ import torch
 
 import train_composers
 from composers import baselines, experiment, runs
+from composers.scraps import N_FOLDS
 from tests.composers.conftest import melody, write_scores
 from tests.helpers import assert_one_line
 
@@ -50,10 +51,15 @@ def test_the_same_seed_trains_the_same_model(
 ):
     monkeypatch.setattr(baselines, "N_TREES", 20)
     flags = ("--scores", small_scores, "--epochs", 1, "--threads", 1, "--scraps", 10)
+    flags = (*flags, "--n-seeds", 2)
     for name in ("a", "b"):
         assert run_here(train_composers, *flags, "--output-dir", name)[0] == 0
-    weights = [runs.load(str(tmp_path / n / "model.pt"))[0].state_dict() for n in "ab"]
+    committee, again = (runs.load(str(tmp_path / n / "model.pt"))[0] for n in "ab")
+    weights = committee.state_dict(), again.state_dict()
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert len(committee.members) == 2 * N_FOLDS
+    first, second, *_ = (member.query.weight for member in committee.members)
+    assert not torch.equal(first, second)  # the two of a fold have seeds of their own
 
 
 @pytest.mark.parametrize(("flag", "file"), [("--ablate", "ablation.json"),

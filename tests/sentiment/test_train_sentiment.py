@@ -9,6 +9,7 @@ import torch
 import train_sentiment
 from machinery.errors import Interrupted
 from sentiment import prepared, recipes, reviews, runs
+from sentiment.data import HEAD, TAIL
 
 SMALL = ("--epochs", 2, "--n-seeds", 1, "--max-len", 16, "--threads", 1)
 
@@ -58,7 +59,11 @@ def test_a_saved_model_says_what_it_said_before(finished_sentiment, reviews_fold
     ids = lexicon.ids(tokens).long()
     with torch.no_grad():
         again = model(ids, ids[0] != 0)
-    torch.testing.assert_close(again, said, rtol=1e-4, atol=1e-4)
+    held_out = ~said.isnan()
+    rows = reviews.splits(found, 42, 0)["random"]
+    judged = {*rows["validation"].tolist(), *rows["test"].tolist()}
+    assert set(held_out.nonzero()[:, 0].tolist()) == judged
+    torch.testing.assert_close(again[held_out], said[held_out], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.usefixtures("planted_vectors")
@@ -91,7 +96,7 @@ def test_going_on_ends_with_the_same_bytes(
             torch.load(folder / name, weights_only=True)["state_dict"]
             for folder in (a, b)
         ]
-        assert all(torch.equal(p, weights[1][name]) for name, p in weights[0].items())
+        torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.usefixtures("planted_vectors")
@@ -169,10 +174,11 @@ def test_a_damaged_cache_is_made_anew(reviews_folder, tmp_path):
 def test_batches_hold_every_review_once_and_alike(reviews_folder):
     from types import SimpleNamespace
 
-    data = SimpleNamespace(lengths=torch.randint(1, 300, (100,)))
+    data = SimpleNamespace(lengths=torch.randint(1, 600, (100,)))
     rows = torch.arange(3, 90)
     found = recipes.batches(data, rows, 8, torch.Generator().manual_seed(0))
     assert sorted(torch.cat(found).tolist()) == rows.tolist()
-    spread = [data.lengths[b].clamp(max=256).float().std() for b in found if len(b) > 1]
-    assert sum(spread) / len(spread) < 25
+    read = data.lengths.clamp(max=HEAD + TAIL).float()
+    spread = [read[batch].std() for batch in found if len(batch) > 1]
+    assert sum(spread) / len(spread) < 50
     assert [len(b) for b in found].count(8) == 10
