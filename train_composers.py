@@ -50,7 +50,7 @@ def predict(config: Config, folder: RunFolder) -> None:
 
 def explore(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
     """Try settings, or trainings without a relation."""
-    with Progress(0) as progress:
+    with Progress(0, unit=" trainings") as progress:
         if config.search:
             rows = experiment.search(corpus, config, device, progress)
             folder.write_json("search.json", {"rows": rows, "config": asdict(config)})
@@ -62,9 +62,7 @@ def explore(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
 
 def answer(corpus: Corpus, config: Config, device, folder: RunFolder) -> None:
     """Judge every line by work, some at random; draw, print and write what it shows."""
-    n_trainings = experiment.DEFAULT_TRAININGS * config.n_seeds
-    total = experiment.n_steps(corpus, config, n_trainings)
-    with Progress(total) as progress:
+    with Progress(0, unit=" trainings") as progress:
         by_work, at_random = (
             experiment.judge_all(corpus, config, device, apart, progress)
             for apart in (True, False)

@@ -1,6 +1,8 @@
 """Every line of the table on the same folds by work, and trainings of their own."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,11 @@ from composers.baselines import BASELINES
 from composers.config import Config
 from composers.graphs import KINDS, Graphs
 from composers.model import Committee, ComposerNetwork
-from composers.runs import Setting
+from composers.runs import Job, Setting
 from composers.scraps import Scraps
+from machinery import workers
 from machinery.errors import BadInput
 from machinery.progress import Progress
-from machinery.training import steps_per_epoch
 
 FEWEST_WORKS = 5  # of a composer, to be split by work and not by movement
 LOGISTIC = "all features, logistic regression"
@@ -106,16 +108,20 @@ def judge_all(
 ) -> Judged:  # fmt: skip
     """Train every line on each fold's training rows, and ask it about the others.
 
-    The networks of a kind differ in their seeds alone, and vote together.
-    At random, which flatters whatever is asked, only the lines that count.
+    The networks of a kind differ in their seeds alone, and vote together. At random,
+    which flatters whatever is asked, only the lines that count.
     """
     parts = scraps.folds(corpus.scraps, by_work, config.seed)
+    kinds = {RELATIONAL: True, PLAIN: False} if by_work else {}
+    jobs = [
+        Job(train, config, Setting(relational=kind, seed=seed))
+        for train, _ in parts
+        for kind in kinds.values()
+        for seed in range(config.n_seeds)
+    ]
+    trained = fit_each(corpus, jobs, device, progress)
     n_base, n_classes = corpus.scraps.base.sum(), len(corpus.scraps.composers)
-    settings = {}
-    if by_work:
-        settings = {RELATIONAL: Setting(), PLAIN: Setting(relational=False)}
-    names = [*BASELINES, *settings]
-    said = {name: np.zeros((n_base, n_classes)) for name in names}
+    said = {name: np.zeros((n_base, n_classes)) for name in (*BASELINES, *kinds)}
     networks = []
     for train, test in parts:
         for name, (which, kind) in BASELINES.items():
@@ -123,16 +129,8 @@ def judge_all(
                 kind, corpus.features[which], corpus.scraps.labels, train, test,
                 config.seed,
             )  # fmt: skip
-        for name, setting in settings.items():
-            committee = Committee(
-                [
-                    fit_on(
-                        corpus, train, config, replace(setting, seed=seed), device,
-                        progress,
-                    )
-                    for seed in range(config.n_seeds)
-                ]
-            )  # fmt: skip
+        for name in kinds:
+            committee = Committee(list(islice(trained, config.n_seeds)))
             said[name][test] = runs.probabilities(committee, corpus.graphs, test)
             if name == RELATIONAL:
                 networks.append(committee)
@@ -150,23 +148,14 @@ def silence(corpus: Corpus, judged: Judged) -> dict[str, np.ndarray]:
     return said
 
 
-def fit_on(
-    corpus: Corpus, rows: np.ndarray, config: Config, setting: Setting,
-    device: torch.device, progress: Progress,
-) -> ComposerNetwork:  # fmt: skip
-    return runs.train(
-        corpus.graphs, corpus.labels, torch.from_numpy(rows),
-        len(corpus.scraps.composers), config, setting, device, progress,
-    )  # fmt: skip
-
-
-def n_steps(corpus: Corpus, config: Config, n_trainings: float) -> int:
-    """Return the steps of as many trainings on all scraps."""
-    whole = steps_per_epoch(len(corpus.scraps), config.batch_size) * config.epochs
-    return round(whole * n_trainings)
-
-
-DEFAULT_TRAININGS = 2 * 4  # two kinds, on four fifths of the scraps five times
+def fit_each(
+    corpus: Corpus, jobs: Sequence[Job], device: torch.device, progress: Progress
+) -> Iterator[ComposerNetwork]:
+    """Train the networks of jobs, one a thread on a processor; yield them in order."""
+    progress.expect(len(jobs))
+    shared = corpus.graphs, corpus.labels, len(corpus.scraps.composers), device
+    n = torch.get_num_threads() if device.type == "cpu" else 1
+    return progress.watch(workers.each(runs.train, shared, jobs, min(n, len(jobs))))
 
 
 def search(
@@ -174,27 +163,35 @@ def search(
 ) -> list[dict]:
     """Try settings on works held out of each training fold; no test work is seen."""
     outer = scraps.folds(corpus.scraps, True, config.seed)[:2]
-    epochs = sum(change.get("epochs", 1) for change in SEARCHED.values())
-    progress.expect(n_steps(corpus, config, 0.8**2 * len(outer) * epochs))
-    rows = []
-    for name, change in SEARCHED.items():
+    jobs, asked = [], []
+    for change in SEARCHED.values():
         change = dict(change)
         if "epochs" in change:
             change["epochs"] = max(round(config.epochs * change["epochs"]), 1)
-        tried = replace(config, **change)
-        found = []
         for seed, (train, _) in enumerate(outer):
             works = np.unique(corpus.scraps.works[train])
             held = works[np.random.default_rng(seed).random(len(works)) < 0.2]
             out = np.isin(corpus.scraps.works[train], held)
-            validation = train[out & corpus.scraps.base[train]]
-            model = fit_on(corpus, train[~out], tried, Setting(), device, progress)
-            said = runs.probabilities(model, corpus.graphs, validation)
-            right = said.argmax(1) == corpus.scraps.labels[validation]
-            found.append(right.mean())
-        rows.append({"setting": name, "accuracy": float(np.mean(found))})
-        progress.print(f"{name}: {rows[-1]['accuracy']:.1%} on validation works")
+            jobs.append(Job(train[~out], replace(config, **change)))
+            asked.append(train[out & corpus.scraps.base[train]])
+    found = accuracies(corpus, jobs, asked, device, progress)
+    rows = []
+    for name in SEARCHED:
+        accuracy = float(np.mean(list(islice(found, len(outer)))))
+        rows.append({"setting": name, "accuracy": accuracy})
+        progress.print(f"{name}: {accuracy:.1%} on validation works")
     return rows
+
+
+def accuracies(
+    corpus: Corpus, jobs: Sequence[Job], asked: Sequence[np.ndarray],
+    device: torch.device, progress: Progress,
+) -> Iterator[float]:  # fmt: skip
+    """Train each job's network; yield its accuracy on the rows that it is asked for."""
+    trained = fit_each(corpus, jobs, device, progress)
+    for job, model, rows in zip(jobs, trained, asked, strict=True):
+        said = runs.probabilities(model, corpus.graphs, rows, job.setting.left_out)
+        yield float((said.argmax(1) == corpus.scraps.labels[rows]).mean())
 
 
 def ablate(
@@ -202,18 +199,18 @@ def ablate(
 ) -> list[dict]:
     """Train without one kind of relation after the other, on a fold for each seed."""
     parts = scraps.folds(corpus.scraps, True, config.seed)
-    n_trainings = config.n_seeds * (1 + len(KINDS))
-    progress.expect(n_steps(corpus, config, 0.8 * n_trainings))
-    rows = []
-    for name, relations in {"all relations": (), **KINDS}.items():
-        found = []
+    named = {"all relations": (), **KINDS}
+    jobs, asked = [], []
+    for relations in named.values():
         for seed in range(config.n_seeds):
             train, test = parts[seed % len(parts)]
-            setting = Setting(left_out=relations, seed=seed)
-            model = fit_on(corpus, train, config, setting, device, progress)
-            said = runs.probabilities(model, corpus.graphs, test, relations)
-            right = said.argmax(1) == corpus.scraps.labels[test]
-            found.append(float(right.mean()))
-        rows.append({"left_out": name, "accuracies": found})
-        progress.print(f"{'without ' if relations else ''}{name}: {np.mean(found):.1%}")
+            jobs.append(Job(train, config, Setting(left_out=relations, seed=seed)))
+            asked.append(test)
+    found = accuracies(corpus, jobs, asked, device, progress)
+    rows = []
+    for name, relations in named.items():
+        of_name = list(islice(found, config.n_seeds))
+        rows.append({"left_out": name, "accuracies": of_name})
+        prefix = "without " if relations else ""
+        progress.print(f"{prefix}{name}: {np.mean(of_name):.1%}")
     return rows

@@ -14,7 +14,7 @@ from composers.model import Committee, ComposerNetwork
 from composers.scraps import N_FOLDS, SIZE
 from machinery import checkpoint
 from machinery.errors import Diverged
-from machinery.progress import Progress
+from machinery.progress import stoppable
 from machinery.training import derive_seed, fit, steps_per_epoch
 
 KIND = "composers"
@@ -33,6 +33,15 @@ class Setting:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Job:
+    """One training: of which scraps, and how."""
+
+    rows: np.ndarray
+    config: Config
+    setting: Setting = Setting()
+
+
 def build(config: Config, n_classes: int, setting: Setting) -> ComposerNetwork:
     """Return the untrained network: a function of the seeds."""
     torch.manual_seed(derive_seed([config.seed, setting.seed]))
@@ -43,10 +52,10 @@ def build(config: Config, n_classes: int, setting: Setting) -> ComposerNetwork:
 
 
 def train(
-    graphs: Graphs, labels: Tensor, rows: Tensor, n_classes: int, config: Config,
-    setting: Setting, device: torch.device, progress: Progress,
-) -> ComposerNetwork:  # fmt: skip
+    graphs: Graphs, labels: Tensor, n_classes: int, device: torch.device, job: Job
+) -> ComposerNetwork:
     """Train a network on some rows; the last epoch's weights count."""
+    rows, config, setting = torch.from_numpy(job.rows), job.config, job.setting
     model = build(config, n_classes, setting).to(device)
     steps = steps_per_epoch(len(rows), config.batch_size)
     optimizer = torch.optim.AdamW(
@@ -75,9 +84,8 @@ def train(
     seed = derive_seed([config.seed, setting.seed, 1])
     epochs = range(1, config.epochs + 1)
     for _, losses in fit(
-        model, loss, lambda g: progress.watch(draw(g), 1), optimizer, epochs, seed,
-        scheduler,
-    ):  # fmt: skip
+        model, loss, lambda g: stoppable(draw(g)), optimizer, epochs, seed, scheduler
+    ):
         if not torch.isfinite(losses).all():
             raise Diverged("the training loss is no longer finite")
     return model.eval()

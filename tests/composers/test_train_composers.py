@@ -49,11 +49,12 @@ def test_the_saved_model_names_a_score(finished_composers, run_here, tmp_path):
 def test_the_same_seed_trains_the_same_model(
     small_scores, run_here, tmp_path, monkeypatch
 ):
+    """In this process or in two, whatever the threads."""
     monkeypatch.setattr(baselines, "N_TREES", 20)
-    flags = ("--scores", small_scores, "--epochs", 1, "--threads", 1, "--scraps", 10)
-    flags = (*flags, "--n-seeds", 2)
-    for name in ("a", "b"):
-        assert run_here(train_composers, *flags, "--output-dir", name)[0] == 0
+    flags = ("--scores", small_scores, "--epochs", 1, "--scraps", 10, "--n-seeds", 2)
+    for name, threads in (("a", 1), ("b", 2)):
+        flags_here = (*flags, "--threads", threads, "--output-dir", name)
+        assert run_here(train_composers, *flags_here)[0] == 0
     committee, again = (runs.load(str(tmp_path / n / "model.pt"))[0] for n in "ab")
     weights = committee.state_dict(), again.state_dict()
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
