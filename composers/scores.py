@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from composers import kern, musicxml
 from composers.notes import COLUMNS, ONSET, PITCH, ScoreError
-from machinery import arrays, packages
+from machinery import arrays, packages, workers
 from machinery.errors import BadInput
 
 MUSIC21 = "10.5.1"
@@ -25,6 +26,7 @@ COMPOSERS = {  # folder in music21's corpus, and the name
 }
 READERS = (".krn", ".mxl", ".xml", ".musicxml")
 LARGEST = 50 * 2**20  # bytes of a file
+WORTH_A_PROCESS = 100  # files that take longer to read than a process to start
 RULES = b"composers 1"  # changes whenever the same file would be read otherwise
 SHINGLE = 12  # notes in a row that two scores share
 SAME = 0.4  # share of the shorter one's rows of notes from which two are one music
@@ -110,10 +112,12 @@ def load(places: Iterable[tuple[str, str, Path]], cache: Path) -> list[Score]:
     kept = cache / f"scores-{digest.hexdigest()[:24]}.npz"
     if (found := from_cache(kept, places)) is not None:
         return found
-    scores = []
-    for composer, work, path in places:
-        notes, says = read_score(path)
-        scores.append(Score(composer, says or work, path.stem, notes))
+    n = min(torch.get_num_threads(), 1 + len(places) // WORTH_A_PROCESS)
+    read = workers.each(read_score, (), [path for *_, path in places], n)
+    scores = [
+        Score(composer, says or work, path.stem, notes)
+        for (composer, work, path), (notes, says) in zip(places, read, strict=True)
+    ]
     arrays.keep(
         kept,
         notes=np.concatenate([score.notes for score in scores]),
