@@ -1,5 +1,6 @@
 """Every line of the table on the same folds by work, and trainings of their own."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -119,21 +120,21 @@ def judge_all(
         for kind in kinds.values()
         for seed in range(config.n_seeds)
     ]
-    trained = fit_each(corpus, jobs, device, progress)
     n_base, n_classes = corpus.scraps.base.sum(), len(corpus.scraps.composers)
     said = {name: np.zeros((n_base, n_classes)) for name in (*BASELINES, *kinds)}
     networks = []
-    for train, test in parts:
-        for name, (which, kind) in BASELINES.items():
-            said[name][test] = baselines.classify(
-                kind, corpus.features[which], corpus.scraps.labels, train, test,
-                config.seed,
-            )  # fmt: skip
-        for name in kinds:
-            committee = Committee(list(islice(trained, config.n_seeds)))
-            said[name][test] = runs.probabilities(committee, corpus.graphs, test)
-            if name == RELATIONAL:
-                networks.append(committee)
+    with fit_each(corpus, jobs, device, progress) as trained:
+        for train, test in parts:
+            for name, (which, kind) in BASELINES.items():
+                said[name][test] = baselines.classify(
+                    kind, corpus.features[which], corpus.scraps.labels, train, test,
+                    config.seed,
+                )  # fmt: skip
+            for name in kinds:
+                committee = Committee(list(islice(trained, config.n_seeds)))
+                said[name][test] = runs.probabilities(committee, corpus.graphs, test)
+                if name == RELATIONAL:
+                    networks.append(committee)
     if by_work:
         said[BOTH] = (said[RELATIONAL] + said[FOREST]) / 2
     return Judged(by_work, parts, said, networks)
@@ -148,14 +149,17 @@ def silence(corpus: Corpus, judged: Judged) -> dict[str, np.ndarray]:
     return said
 
 
+@contextlib.contextmanager
 def fit_each(
     corpus: Corpus, jobs: Sequence[Job], device: torch.device, progress: Progress
-) -> Iterator[ComposerNetwork]:
-    """Train the networks of jobs, one a thread on a processor; yield them in order."""
-    progress.expect(len(jobs))
+) -> Iterator[Iterator[ComposerNetwork]]:
+    """Train the networks of jobs, one a thread on a processor; give them in order."""
+    if jobs:
+        progress.expect(len(jobs))
     shared = corpus.graphs, corpus.labels, len(corpus.scraps.composers), device
-    n = torch.get_num_threads() if device.type == "cpu" else 1
-    return progress.watch(workers.each(runs.train, shared, jobs, min(n, len(jobs))))
+    n = min(torch.get_num_threads(), len(jobs)) if device.type == "cpu" else 1
+    with workers.each(runs.train, shared, jobs, n) as trained:
+        yield progress.watch(trained)
 
 
 def search(
@@ -176,22 +180,27 @@ def search(
             asked.append(train[out & corpus.scraps.base[train]])
     found = accuracies(corpus, jobs, asked, device, progress)
     rows = []
-    for name in SEARCHED:
-        accuracy = float(np.mean(list(islice(found, len(outer)))))
-        rows.append({"setting": name, "accuracy": accuracy})
-        progress.print(f"{name}: {accuracy:.1%} on validation works")
+    for name, of_folds in zip(SEARCHED, in_groups(found, len(outer)), strict=True):
+        rows.append({"setting": name, "accuracy": float(np.mean(of_folds))})
+        progress.print(f"{name}: {np.mean(of_folds):.1%} on validation works")
     return rows
+
+
+def in_groups(values: Sequence[float], size: int) -> list[list[float]]:
+    return [list(values[i : i + size]) for i in range(0, len(values), size)]
 
 
 def accuracies(
     corpus: Corpus, jobs: Sequence[Job], asked: Sequence[np.ndarray],
     device: torch.device, progress: Progress,
-) -> Iterator[float]:  # fmt: skip
-    """Train each job's network; yield its accuracy on the rows that it is asked for."""
-    trained = fit_each(corpus, jobs, device, progress)
-    for job, model, rows in zip(jobs, trained, asked, strict=True):
-        said = runs.probabilities(model, corpus.graphs, rows, job.setting.left_out)
-        yield float((said.argmax(1) == corpus.scraps.labels[rows]).mean())
+) -> list[float]:  # fmt: skip
+    """Train each job's network; return its accuracies on the rows that it is asked."""
+    found = []
+    with fit_each(corpus, jobs, device, progress) as trained:
+        for job, model, rows in zip(jobs, trained, asked, strict=True):
+            said = runs.probabilities(model, corpus.graphs, rows, job.setting.left_out)
+            found.append(float((said.argmax(1) == corpus.scraps.labels[rows]).mean()))
+    return found
 
 
 def ablate(
@@ -208,9 +217,8 @@ def ablate(
             asked.append(test)
     found = accuracies(corpus, jobs, asked, device, progress)
     rows = []
-    for name, relations in named.items():
-        of_name = list(islice(found, config.n_seeds))
-        rows.append({"left_out": name, "accuracies": of_name})
-        prefix = "without " if relations else ""
-        progress.print(f"{prefix}{name}: {np.mean(of_name):.1%}")
+    for name, of_seeds in zip(named, in_groups(found, config.n_seeds), strict=True):
+        rows.append({"left_out": name, "accuracies": of_seeds})
+        prefix = "without " if named[name] else ""
+        progress.print(f"{prefix}{name}: {np.mean(of_seeds):.1%}")
     return rows

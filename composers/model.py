@@ -258,7 +258,7 @@ class ComposerNetwork(nn.Module):
 
 
 class Committee(nn.Module):
-    """Networks that saw different works; together they say their mean probability."""
+    """Networks of other seeds or works; together they say their mean probability."""
 
     def __init__(self, members: list[ComposerNetwork]) -> None:
         super().__init__()

@@ -13,7 +13,6 @@ from composers.graphs import N_NUMBERS, N_RELATIONS, Graphs, batch, without
 from composers.model import Committee, ComposerNetwork
 from composers.scraps import N_FOLDS, SIZE
 from machinery import checkpoint
-from machinery.errors import Diverged
 from machinery.progress import stoppable
 from machinery.training import derive_seed, fit, steps_per_epoch
 
@@ -83,11 +82,10 @@ def train(
 
     seed = derive_seed([config.seed, setting.seed, 1])
     epochs = range(1, config.epochs + 1)
-    for _, losses in fit(
+    for _ in fit(
         model, loss, lambda g: stoppable(draw(g)), optimizer, epochs, seed, scheduler
     ):
-        if not torch.isfinite(losses).all():
-            raise Diverged("the training loss is no longer finite")
+        pass
     return model.eval()
 
 

@@ -113,11 +113,11 @@ def load(places: Iterable[tuple[str, str, Path]], cache: Path) -> list[Score]:
     if (found := from_cache(kept, places)) is not None:
         return found
     n = min(torch.get_num_threads(), 1 + len(places) // WORTH_A_PROCESS)
-    read = workers.each(read_score, (), [path for *_, path in places], n)
-    scores = [
-        Score(composer, says or work, path.stem, notes)
-        for (composer, work, path), (notes, says) in zip(places, read, strict=True)
-    ]
+    with workers.each(read_score, (), [path for *_, path in places], n) as read:
+        scores = [
+            Score(composer, says or work, path.stem, notes)
+            for (composer, work, path), (notes, says) in zip(places, read, strict=True)
+        ]
     arrays.keep(
         kept,
         notes=np.concatenate([score.notes for score in scores]),

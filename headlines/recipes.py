@@ -53,8 +53,8 @@ class FastRecipe(Recipe):
     warm_up: float = 0.05  # share of the steps until the full rates
     embedding_std: float = 0.3
     position_std: float = 0.05  # a letter matters more than where it stands
-    # share of the letters, and as much of the words, that training hides: in so few
-    # epochs of the larger sizes it costs more than it helps
+    # share of the letters, and as much of the words, that training hides: in the few
+    # epochs of sizes 3 and 4 it costs more than it helps
     hidden: tuple[float, float, float, float] = (0.0, 0.01, 0.0, 0.0)
     bfloat16_above: int = 500_000  # weights from which half precision pays
 

@@ -1,4 +1,4 @@
-"""Trainings of the classifiers, what they say of every review, and their files."""
+"""Trainings of the classifiers, what they say of held-out reviews, their files."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from machinery.run_folder import RunFolder
 from machinery.training import derive_seed, fit
 from sentiment import recipes
 from sentiment.config import MAY_CHANGE, Config
-from sentiment.data import Dataset, Lexicon
+from sentiment.data import HEAD, TAIL, Dataset, Lexicon
 from sentiment.recipes import RECIPES, BestRecipe, Job
 from sentiment.tokens import Ngrams, Vocabulary
 
@@ -172,7 +172,7 @@ def describe(run: Run) -> str:
 def options(job: Job, config: Config) -> dict:
     return (
         asdict(config)
-        | {"resume": False}
+        | {"resume": False, "head": HEAD, "tail": TAIL}
         | {f"job_{k}": v for k, v in asdict(job).items()}
     )
 

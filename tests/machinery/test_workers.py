@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +13,14 @@ from machinery import progress, workers
 from machinery.errors import Interrupted, MachineError
 
 
-def scaled(factor: int, job: int) -> tuple[int, int]:
-    time.sleep(0.05 * (job == 0))  # the first ends last
-    return factor * job, torch.get_num_threads()
+def scaled(factor: int, folder: Path, more: bytes, job: int) -> tuple[int, int, int]:
+    """The first waits for the second: with two processes it ends last."""
+    told = folder / "the second is done"
+    if job == 1:
+        told.touch()
+    while job == 0 and not told.exists() and len(more) > 1:
+        time.sleep(0.01)
+    return factor * job, os.getpid(), torch.get_num_threads()
 
 
 def ended(job: int) -> None:
@@ -29,39 +35,86 @@ def refused(job: int) -> int:
 
 
 def slow(job: int) -> int:
-    time.sleep(20 * job)
+    time.sleep(60 * job)
     return job
 
 
-@pytest.mark.parametrize("n", [1, 2])
-def test_results_come_in_the_jobs_order(n):
-    found = list(workers.each(scaled, (7,), range(5), n))
-    assert [value for value, _ in found] == [0, 7, 14, 21, 28]
-    if n > 1:
-        assert {threads for _, threads in found} == {1}
-    assert not multiprocessing.active_children()
+def quick(job: int) -> int:
+    return job
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left():
+    before = set(multiprocessing.active_children())
+    yield
+    assert set(multiprocessing.active_children()) <= before
+
+
+def take(function, shared, n_jobs, n):
+    with workers.each(function, shared, range(n_jobs), n) as results:
+        return list(results)
+
+
+def test_one_process_does_all_itself(tmp_path):
+    found = take(scaled, (7, tmp_path, b"-"), 3, 1)
+    assert [value for value, *_ in found] == [0, 7, 14]
+    assert {pid for _, pid, _ in found} == {os.getpid()}
+
+
+def test_two_processes_keep_the_jobs_order(tmp_path):
+    found = take(scaled, (7, tmp_path, bytes(10**6)), 5, 2)
+    assert [value for value, *_ in found] == [0, 7, 14, 21, 28]
+    pids = {pid for _, pid, _ in found}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    assert {threads for *_, threads in found} == {1}
 
 
 def test_a_job_s_error_is_raised_here():
     with pytest.raises(ValueError, match="one is refused"):
-        list(workers.each(refused, (), range(3), 2))
-    assert not multiprocessing.active_children()
+        take(refused, (), 3, 2)
 
 
 def test_a_process_that_dies_is_the_machine_s_failure():
     with pytest.raises(MachineError, match="one of 2 processes ended"):
-        list(workers.each(ended, (), range(3), 2))
-    assert not multiprocessing.active_children()
+        take(ended, (), 3, 2)
 
 
-def test_a_signal_ends_the_jobs_at_once(monkeypatch):
+def test_a_process_that_dies_as_it_starts_is_too():
+    with pytest.raises(MachineError, match="one of 2 processes ended"):
+        take(refused, (Deadly(), bytes(10**6)), 3, 2)
+
+
+def take_one(function, n, then):
+    with workers.each(function, (), range(3), n) as results:
+        assert next(results) == 0
+        then(results)
+
+
+def test_an_error_outside_does_not_wait_for_the_jobs():
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        take_one(slow, 2, lambda _: 1 // 0)
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(("function", "n"), [(slow, 2), (quick, 2), (quick, 1)])
+def test_a_signal_ends_the_jobs_at_once(monkeypatch, function, n):
     monkeypatch.setattr(progress, "_received", [])
-    results = workers.each(slow, (), range(3), 2)
-    assert next(results) == 0
-    progress._received.append(signal.SIGTERM)
+
+    def interrupt(results):
+        progress._received.append(signal.SIGTERM)
+        next(results)
+
     began = time.monotonic()
     with pytest.raises(Interrupted) as error:
-        next(results)
+        take_one(function, n, interrupt)
     assert error.value.status == 143
-    assert time.monotonic() - began < 10
-    assert not multiprocessing.active_children()
+    assert time.monotonic() - began < 15
