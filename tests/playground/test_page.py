@@ -314,7 +314,10 @@ def test_the_keyboard_alone_is_enough(page):
     with changes(page, "gpt-epoch-shown", "gpt-bars"):
         page.keyboard.press("ArrowLeft")
     page.locator("#tab-mixtures").click()
+    # a panel is shown with the next frame: what is still hidden takes no focus
+    expect(page.locator("#mixtures-spot")).to_contain_text("north")
     page.locator("#mixtures-map").focus()
+    expect(page.locator("#mixtures-map")).to_be_focused()
     with changes(page, "mixtures-spot"):
         page.keyboard.press("ArrowUp")
 
