@@ -1,7 +1,7 @@
 """Every line of the table on the same folds by work, and trainings of their own."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -178,29 +178,24 @@ def search(
             out = np.isin(corpus.scraps.works[train], held)
             jobs.append(Job(train[~out], replace(config, **change)))
             asked.append(train[out & corpus.scraps.base[train]])
-    found = accuracies(corpus, jobs, asked, device, progress)
     rows = []
-    for name, of_folds in zip(SEARCHED, in_groups(found, len(outer)), strict=True):
-        rows.append({"setting": name, "accuracy": float(np.mean(of_folds))})
-        progress.print(f"{name}: {np.mean(of_folds):.1%} on validation works")
+    with fit_each(corpus, jobs, device, progress) as trained:
+        found = accuracies(corpus, jobs, trained, asked)
+        for name in SEARCHED:
+            accuracy = float(np.mean(list(islice(found, len(outer)))))
+            rows.append({"setting": name, "accuracy": accuracy})
+            progress.print(f"{name}: {accuracy:.1%} on validation works")
     return rows
 
 
-def in_groups(values: Sequence[float], size: int) -> list[list[float]]:
-    return [list(values[i : i + size]) for i in range(0, len(values), size)]
-
-
 def accuracies(
-    corpus: Corpus, jobs: Sequence[Job], asked: Sequence[np.ndarray],
-    device: torch.device, progress: Progress,
-) -> list[float]:  # fmt: skip
-    """Train each job's network; return its accuracies on the rows that it is asked."""
-    found = []
-    with fit_each(corpus, jobs, device, progress) as trained:
-        for job, model, rows in zip(jobs, trained, asked, strict=True):
-            said = runs.probabilities(model, corpus.graphs, rows, job.setting.left_out)
-            found.append(float((said.argmax(1) == corpus.scraps.labels[rows]).mean()))
-    return found
+    corpus: Corpus, jobs: Iterable[Job], trained: Iterable[ComposerNetwork],
+    asked: Iterable[np.ndarray],
+) -> Iterator[float]:  # fmt: skip
+    """Yield the accuracy of each job's network on the rows that it is asked about."""
+    for job, model, rows in zip(jobs, trained, asked, strict=True):
+        said = runs.probabilities(model, corpus.graphs, rows, job.setting.left_out)
+        yield float((said.argmax(1) == corpus.scraps.labels[rows]).mean())
 
 
 def ablate(
@@ -215,10 +210,12 @@ def ablate(
             train, test = parts[seed % len(parts)]
             jobs.append(Job(train, config, Setting(left_out=relations, seed=seed)))
             asked.append(test)
-    found = accuracies(corpus, jobs, asked, device, progress)
     rows = []
-    for name, of_seeds in zip(named, in_groups(found, config.n_seeds), strict=True):
-        rows.append({"left_out": name, "accuracies": of_seeds})
-        prefix = "without " if named[name] else ""
-        progress.print(f"{prefix}{name}: {np.mean(of_seeds):.1%}")
+    with fit_each(corpus, jobs, device, progress) as trained:
+        found = accuracies(corpus, jobs, trained, asked)
+        for name, relations in named.items():
+            of_seeds = list(islice(found, config.n_seeds))
+            rows.append({"left_out": name, "accuracies": of_seeds})
+            prefix = "without " if relations else ""
+            progress.print(f"{prefix}{name}: {np.mean(of_seeds):.1%}")
     return rows

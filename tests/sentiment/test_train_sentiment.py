@@ -117,6 +117,17 @@ def test_going_on_with_other_options_is_refused(
 
 
 @pytest.mark.usefixtures("planted_vectors")
+def test_going_on_from_shorter_reviews_is_refused(
+    finished_sentiment, reviews_folder, run_here, monkeypatch
+):
+    monkeypatch.setattr(runs, "TAIL", TAIL + 1)
+    everything = ("--data-dir", reviews_folder, "--output-dir", finished_sentiment)
+    status, _, err = run_here(train_sentiment, *everything, *SMALL, "--resume")
+    assert status == 2
+    one_line(err, f"tail {TAIL}, now {TAIL + 1}")
+
+
+@pytest.mark.usefixtures("planted_vectors")
 def test_going_on_with_other_reviews_is_refused(
     finished_sentiment, reviews_folder, run_here, tmp_path
 ):
