@@ -46,8 +46,12 @@ def predict(path: Path, model_path: Path) -> tuple[list[tuple[str, int]], dict, 
     of the scrap that is surest of the first; the number of scraps.
 
     Scraps vote by adding the log-probabilities of all folds' networks together; the
-    attention drawn is the first network's. Raise BadInput for no score.
+    attention drawn is the first network's. Raise BadInput for no score or no model.
     """
+    if not model_path.exists():
+        raise BadInput(
+            f"{model_path} is missing: train one with python train_composers.py"
+        )
     model, composers = runs.load(str(model_path))
     if path.suffix.lower() not in READERS:
         raise BadInput(f"--predict {path} must end in one of {', '.join(READERS)}")

@@ -79,7 +79,7 @@ def test_other_questions_write_their_file(small_scores, run_here, tmp_path, flag
         (("--scores", "nowhere"), ("--scores nowhere is not a folder",)),
         (("--epochs", 0), ("--epochs must be at least 1, got 0",)),
         (("--search", "--ablate"), ("exclude each other",)),
-        (("--predict", "no.mxl"), ("model.pt",)),
+        (("--predict", "no.mxl"), ("model.pt is missing", "train_composers.py")),
     ],
 )
 def test_bad_input(run_here, flags, words):
