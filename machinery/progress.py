@@ -55,7 +55,10 @@ class Progress:
         """Pass steps on, each of which is so many of the bar's."""
         for step in stoppable(steps):
             yield step
-            self.bar.update(cost)
+            self.advance(cost)
+
+    def advance(self, cost: int) -> None:
+        self.bar.update(cost)
 
     def expect(self, total: int) -> None:
         """Say anew how many of the bar's steps there are in all."""

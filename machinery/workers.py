@@ -1,10 +1,12 @@
-"""Jobs side by side, in processes of one thread each.
+"""Jobs side by side, in processes of one thread each, or of some.
 
 Small trainings gain little from a second thread, and nearly all from a second process.
 """
 
 import contextlib
+import json
 import multiprocessing
+import os
 import pickle
 import signal
 import tempfile
@@ -18,33 +20,38 @@ import torch
 
 from machinery.errors import Interrupted, MachineError
 from machinery.process import keep_memory
-from machinery.progress import received_signal, stoppable
+from machinery.progress import Progress, received_signal, stoppable
 
 POLL = 0.2  # seconds between two looks for a signal
 
 
 @contextlib.contextmanager
 def each(
-    function: Callable[..., Any], shared: tuple, jobs: Sequence[Any], n: int
-) -> Iterator[Iterator[Any]]:
+    function: Callable[..., Any], shared: tuple, jobs: Sequence[Any], n: int,
+    progress: Progress | None = None, threads: int = 1,
+) -> Iterator[Iterator[Any]]:  # fmt: skip
     """Give function(*shared, job) of each job, in their order, n at a time.
 
-    All of these are pickled, unless n is 1: then this process does it all. Taking a
-    result raises Interrupted where a signal has arrived, MachineError where a process
-    has died, and what its job has raised. An error ends all processes.
+    With a progress it is function(*shared, job, progress), and what it tells that, it
+    tells this one. All else is pickled, unless n is 1: then this process does it all.
+    threads are those of each process. Taking a result raises Interrupted where a
+    signal has arrived, MachineError where a process has died, and what its job has
+    raised. An error ends all processes.
     """
     if n <= 1:
-        yield stoppable(function(*shared, job) for job in jobs)
+        more = (progress,) if progress else ()
+        yield stoppable(function(*shared, job, *more) for job in jobs)
         return
     others = set(multiprocessing.active_children())
     with tempfile.TemporaryDirectory() as folder:
         # by a file: a process that dies as it starts leaves nobody to read from a pipe
         task = Path(folder, "task")
-        task.write_bytes(pickle.dumps((function, shared)))
+        task.write_bytes(pickle.dumps((function, shared, progress is not None)))
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(n, context, _begin, (task,))
+        pool = ProcessPoolExecutor(n, context, _begin, (task, threads))
+        told = _Told(task.parent, progress)
         try:
-            yield stoppable(_results(pool, jobs, n))
+            yield stoppable(_results(pool, jobs, n, told))
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
@@ -53,13 +60,17 @@ def each(
             pool.shutdown(cancel_futures=True)
 
 
-def _results(pool: ProcessPoolExecutor, jobs: Sequence[Any], n: int) -> Iterator[Any]:
+def _results(
+    pool: ProcessPoolExecutor, jobs: Sequence[Any], n: int, told: "_Told"
+) -> Iterator[Any]:
     try:
         # plain pickles: torch's own way needs /dev/shm, which containers keep small
         for future in [pool.submit(_work, pickle.dumps(job)) for job in jobs]:
             while not wait([future], POLL).done:
+                told.pass_on()
                 if signum := received_signal():
                     raise Interrupted(signum)
+            told.pass_on()
             yield pickle.loads(future.result())
     except BrokenProcessPool as error:
         if signum := received_signal():  # Ctrl-C reaches the processes, too
@@ -67,17 +78,60 @@ def _results(pool: ProcessPoolExecutor, jobs: Sequence[Any], n: int) -> Iterator
         raise MachineError(f"one of {n} processes ended before its job") from error
 
 
-_task: tuple[Callable[..., Any], tuple]  # of a process that works for another
+class _Told:
+    """What processes write of their progress, a file each: no lock outlives one."""
+
+    def __init__(self, folder: Path, progress: Progress | None) -> None:
+        self.folder = folder
+        self.progress = progress
+        self.begin: dict[Path, int] = {}  # of what is new in a file
+
+    def pass_on(self) -> None:
+        """Tell the progress what is new."""
+        for path in sorted(self.folder.glob("told-*")):
+            with path.open("rb") as file:
+                file.seek(self.begin.setdefault(path, 0))
+                whole = file.read().rpartition(b"\n")[0]
+            self.begin[path] += len(whole) + bool(whole)
+            for what in map(json.loads, whole.splitlines()):
+                if isinstance(what, int):
+                    self.progress.advance(what)
+                else:
+                    self.progress.print(*what)
 
 
-def _begin(task: Path) -> None:
+class _Teller(Progress):
+    """A progress whose bar is another process's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / f"told-{os.getpid()}"
+
+    def label(self, text: str) -> None:
+        """Say nothing: others are at work as well."""
+
+    def print(self, *text: str) -> None:
+        self.tell(text)
+
+    def advance(self, cost: int) -> None:
+        self.tell(cost)
+
+    def tell(self, what: int | tuple[str, ...]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(what) + "\n")
+
+
+_task: tuple[Callable[..., Any], tuple, tuple]  # of a process that works for another
+
+
+def _begin(task: Path, threads: int) -> None:
     global _task
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on without a traceback
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     keep_memory()
-    _task = pickle.loads(task.read_bytes())
+    function, shared, tells = pickle.loads(task.read_bytes())
+    _task = function, shared, (_Teller(task.parent),) if tells else ()
 
 
 def _work(job: bytes) -> bytes:
-    function, shared = _task
-    return pickle.dumps(function(*shared, pickle.loads(job)))
+    function, shared, more = _task
+    return pickle.dumps(function(*shared, pickle.loads(job), *more))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from machinery import checkpoint
+from machinery import checkpoint, workers
 from machinery.errors import Diverged
 from machinery.process import pick_device
 from machinery.progress import Progress
@@ -23,6 +23,7 @@ from sentiment.recipes import RECIPES, BestRecipe, Job
 from sentiment.tokens import Ngrams, Vocabulary
 
 EVALUATED = 256  # reviews at a time
+AT_A_TIME = 4  # trainings: each process holds the reviews
 KIND = "sentiment"
 
 
@@ -122,7 +123,7 @@ def train_all(
     jobs: list[Job], datasets: dict[str, Dataset], config: Config, digest: str,
     folder: RunFolder, keep: dict[str, str],
 ) -> dict[str, Run]:  # fmt: skip
-    """Train jobs one after the other; return the runs by their names.
+    """Train jobs, on a processor some at a time; return the runs by their names.
 
     Each ends with a file in trainings/, from which config.resume takes it; keep names
     the jobs whose models are wanted afterwards, and their files.
@@ -145,18 +146,43 @@ def train_all(
                 for job in left
             )
         )
-        for job in left:
-            progress.label(job.name)
-            run = train(job, datasets[job.split], config, progress)
-            if job.name in keep:
-                folder.write(
-                    keep[job.name], dump_model(run, datasets[job.split], config)
-                )
-            kept.write(f"{job.name}.pt", dump_run(run, config, digest))
-            run.model = None
-            done[job.name] = run
-            progress.print(describe(run))
+        with train_each(left, datasets, config, set(keep), progress) as trained:
+            for job, run in zip(left, trained, strict=True):
+                data = datasets[job.split]
+                if job.name in keep:
+                    folder.write(keep[job.name], dump_model(run, data, config))
+                kept.write(f"{job.name}.pt", dump_run(run, config, digest))
+                run.model = None
+                done[job.name] = run
+                progress.print(describe(run))
     return {job.name: done[job.name] for job in jobs}
+
+
+def train_each(
+    jobs: list[Job], datasets: dict[str, Dataset], config: Config, keep: set[str],
+    progress: Progress,
+):  # fmt: skip
+    """Give the runs of jobs in their order, as workers.each does.
+
+    A small training has little use for a second thread: another one takes it.
+    """
+    threads, on_cpu = torch.get_num_threads(), pick_device(config.device).type == "cpu"
+    n = max(min(AT_A_TIME, threads, len(jobs)), 1) if on_cpu else 1
+    progress.label(f"{n} trainings at a time")
+    shared = datasets, config, keep
+    return workers.each(train_one, shared, jobs, n, progress, threads // n)
+
+
+def train_one(
+    datasets: dict[str, Dataset], config: Config, keep: set[str], job: Job,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    """Return a job's run; its model only if that is to be kept."""
+    progress.label(job.name)
+    run = train(job, datasets[job.split], config, progress)
+    if job.name not in keep:
+        run.model = None
+    return run
 
 
 def describe(run: Run) -> str:

@@ -174,6 +174,29 @@ def test_all_sizes_are_trained_and_the_best_on_few_texts(tmp_path, corpus):
     assert_equal(few_again.model.state_dict(), few.model.state_dict())
 
 
+def test_sizes_trained_side_by_side_are_those_of_one_process(
+    monkeypatch, tmp_path, corpus, capsys
+):
+    monkeypatch.undo()  # processes know no sizes but the real ones
+    settings = config(sizes="1,2", epochs=1)
+    with Progress(0) as progress:
+        for name, threads in (("one", 1), ("two", 2)):
+            monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
+            found = {
+                size: runs.start(f"size_{size}", size, settings, corpus, CPU)
+                for size in (1, 2)
+            }
+            experiment.train_side_by_side(found, CPU, tmp_path / name, progress)
+            shown = capsys.readouterr().out
+            assert all(f"size {size}, epoch 1: validation" in shown for size in (1, 2))
+    for size, run in found.items():
+        path = tmp_path / "one" / f"size_{size}" / "checkpoint.pt"
+        alone = runs.start(f"size_{size}", size, settings, corpus, CPU)
+        runs.resume(alone, path)
+        assert_equal(run.rows, alone.rows)
+        assert_equal(run.model.state_dict(), alone.model.state_dict())
+
+
 def test_a_finished_experiment_resumes_whichever_size_was_best(
     monkeypatch, tmp_path, corpus
 ):

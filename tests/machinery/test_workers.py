@@ -31,6 +31,10 @@ def ended(job: int) -> None:
         os._exit(3)
 
 
+def count_threads(job: int) -> int:
+    return torch.get_num_threads()
+
+
 def refused(job: int) -> int:
     if job == 1:
         raise ValueError("one is refused")
@@ -43,6 +47,12 @@ def slow(job: int) -> int:
 
 
 def quick(job: int) -> int:
+    return job
+
+
+def tells(word: str, job: int, bar: progress.Progress) -> int:
+    for step in bar.watch(range(3), cost=job):
+        bar.print(word, f"{job}.{step}")
     return job
 
 
@@ -77,6 +87,39 @@ def test_two_processes_keep_the_jobs_order(tmp_path):
     assert len(pids) == 2
     assert os.getpid() not in pids
     assert {threads for *_, threads in found} == {1}
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_progress_is_told_here(n, capsys):
+    bar = progress.Progress(0)
+    counted = []
+    bar.advance = counted.append
+    with workers.each(tells, ("step",), range(4), n, bar) as results:
+        assert list(results) == [0, 1, 2, 3]
+    assert sorted(counted) == sorted([0, 1, 2, 3] * 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == [f"step {j}.{i}" for j in range(4) for i in range(3)]
+    of_one = [line for line in lines if line.startswith("step 3")]
+    assert of_one == ["step 3.0", "step 3.1", "step 3.2"]
+
+
+def test_progress_cut_off_in_a_line_waits_for_its_rest(tmp_path, capsys):
+    told = workers._Told(tmp_path, progress.Progress(0))
+    path = tmp_path / "told-1"
+    for text, shown in [
+        ('["one"]\n["tw', ["one"]),
+        ('o"]', []),
+        ('\n["three"]\n', ["two", "three"]),
+    ]:
+        with path.open("a") as file:
+            file.write(text)
+        told.pass_on()
+        assert capsys.readouterr().out.splitlines() == shown
+
+
+def test_processes_have_the_threads_that_they_are_given():
+    with workers.each(count_threads, (), range(2), 2, threads=2) as found:
+        assert list(found) == [2, 2]
 
 
 def test_a_job_s_error_is_raised_here():
