@@ -195,6 +195,23 @@ def test_dropout_touches_what_a_layer_adds_alone(make):
     assert not torch.allclose(layer.eval()(x, edges), layer.norm(x))
 
 
+def test_a_plain_layer_adds_attention_to_what_it_was_given():
+    _, x, (source, target, *_) = relational()
+    layer, edges = PlainLayer(6, 2, 0.0, N), torch.stack([source, target])
+    torch.nn.init.normal_(layer.gat.bias)
+    wanted = F.layer_norm(x + F.relu(layer.gat(x, edges)), (6,))
+    torch.testing.assert_close(layer(x, edges), wanted)
+
+
+def test_a_layer_begins_as_the_papers_do_with_small_intervals():
+    torch.manual_seed(0)
+    assert GATLayer(5, 4).heads == 1
+    layer = RelationalLayer(6, 3, 200, dropout=0.0)
+    assert layer.lin.bias is None
+    assert layer.interval_message.shape == (30 + 1 + 30, 200)
+    assert layer.interval_message.std().item() == pytest.approx(0.1, rel=0.05)
+
+
 SCRAPS, NODES, RELATIONS = 3, 4, 2
 
 
@@ -226,6 +243,32 @@ def test_a_note_is_its_pitch_class_its_octave_and_its_numbers():
     assert (found[:, :12].sum(1) == 1).all()
     assert (found[:, 12:23].sum(1) == 1).all()
     assert torch.equal(found[:, 23:], numbers)
+
+
+def test_a_note_s_vector_is_as_long_whatever_its_scrap_holds():
+    pitch, numbers = torch.tensor([0, -5]), torch.zeros(2, 2)
+    found = network().features(pitch, numbers)
+    assert found.shape == (2, 12 + 11 + 2)
+    assert found[:, 12].tolist() == [1, 1]  # there is no lower octave
+
+
+@pytest.mark.parametrize("relational", [True, False])
+def test_a_network_embeds_and_judges_by_rectified_layers(relational):
+    model, (pitch, numbers, *_) = network(relational), scraps()
+    inputs = model.features(pitch, numbers)
+    linear, *_, norm = model.embed
+    wanted = F.layer_norm(F.relu(linear(inputs)), (64,), norm.weight, norm.bias)
+    torch.testing.assert_close(model.embed(inputs), wanted)
+    pooled = torch.randn(SCRAPS, 128, generator=torch.Generator().manual_seed(0))
+    wanted = model.head[-1](F.relu(model.head[0](pooled)))
+    torch.testing.assert_close(model.head(pooled), wanted)
+    dropping = network(relational, dropout=1.0).train()
+    nothing = dropping.head[-1].bias.expand(SCRAPS, -1)
+    torch.testing.assert_close(dropping.head(pooled), nothing)
+    x, edges = torch.randn(len(pitch), 64), torch.zeros(2, 0, dtype=torch.long)
+    if not relational:
+        layer = dropping.layers[0]
+        torch.testing.assert_close(layer(x, edges), layer.norm(x))
 
 
 @pytest.mark.parametrize("relational", [True, False])

@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from headlines.model import DecoderTransformer
+from headlines.model import (
+    DecoderTransformer,
+    LossFun,
+    MultiHeadSelfAttention,
+    TransformerBlock,
+)
 from headlines.recipes import RECIPES, SIZES, build_model
 
 
@@ -166,3 +171,31 @@ def test_samples_have_the_probabilities_that_the_model_states():
     assert p.sum() == pytest.approx(1)
     counts = np.bincount(found @ [3, 1], minlength=9)
     assert (abs(counts / n - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+
+
+@pytest.mark.parametrize(("causal", "temperature"), [(False, 1.0), (True, 2.0)])
+def test_the_nll_is_of_the_distribution_asked_for(causal, temperature):
+    model, texts = tiny(), torch.tensor([[5, 1, 0, 3, 3, 2, 4]])
+    log_p = model.transformer_forward(texts, causal, temperature)
+    wanted = -log_p[:, :-1].gather(2, texts[:, 1:, None]).sum()
+    assert_close(model(texts, causal, temperature), wanted)
+    assert not torch.isclose(model(texts), wanted)
+
+
+def test_what_is_not_asked_for_is_causal_post_norm_summed_and_at_temperature_one():
+    torch.manual_seed(0)
+    x = torch.randn(2, 5, 4)
+    block = TransformerBlock(4, 3)
+    assert not block.pre_norm
+    for module in (MultiHeadSelfAttention(4), block):
+        assert torch.equal(module(x), module(x, causal=True))
+        assert not torch.allclose(module(x), module(x, causal=False))
+    log_p, y = x.log_softmax(2), torch.zeros(2, 5, dtype=torch.long)
+    assert_close(LossFun()(log_p, y), -log_p[:, :, 0].sum())
+    model = tiny()
+    drawn = []
+    for temperature in ({}, {"temperature": 1.0}, {"temperature": 2.0}):
+        torch.manual_seed(0)
+        drawn.append(model.sample(50, **temperature))
+    assert (drawn[0] == drawn[1]).all()
+    assert (drawn[0] != drawn[2]).any()
