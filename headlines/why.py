@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from headlines.likelihood import crop, lengths, training_loss
+from headlines.likelihood import counted, crop, lengths, training_loss
 from headlines.model import PAD, DecoderTransformer
 from headlines.recipes import RECIPES, SIZES, Size, build_model
 from machinery.progress import Progress
@@ -67,7 +67,8 @@ def train_arm(
     for _ in range(steps):
         rows = torch.randint(len(tokens), (BATCH,), generator=generator)
         lines = crop(tokens[rows])
-        loss = training_loss(model, lines, lines)
+        # the mean of all targets, which is what the characters' entropy is of
+        loss = training_loss(model, lines, lines) * len(lines) / counted(lines).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

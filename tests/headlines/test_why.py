@@ -53,6 +53,14 @@ def test_an_arm_learns_and_its_changes_are_made(tokens, monkeypatch):
     assert same == losses[:3]
 
 
+def test_an_arm_s_loss_is_of_a_target_as_the_characters_entropy_is(tokens):
+    learnt = why.mean_end(list(why.train_arm(TINY, tokens, 0, 60, lr=0.02)))
+    # a model of the characters' order knows more than their frequencies, and not all
+    assert 0.3 * why.unigram_entropy(tokens) < learnt < why.unigram_entropy(tokens)
+    first = next(why.train_arm(TINY, tokens, 0, 1))
+    assert first == pytest.approx(math.log(29), abs=1)
+
+
 def test_the_first_step_moves_more_with_more_inputs(tokens):
     moved = []
     for neurons in (2, 20, 200):
