@@ -44,7 +44,7 @@ class FastRecipe(Recipe):
     pre_norm: bool = True
     dropout: float = 0.0
     batch_size: int = 8
-    max_epochs: tuple[int, int, int, int] = (10, 7, 4, 4)
+    max_epochs: tuple[int, int, int, int] = (16, 6, 4, 4)
     patience: int | None = None
     skip_pads: bool = True
     adamw_lr: float = 2e-2
