@@ -54,13 +54,16 @@ def train_side_by_side(
     if not left:
         return
     threads = torch.get_num_threads()
-    n = min(AT_A_TIME, threads, len(left)) if device.type == "cpu" else 1
+    # by all of them: a run that goes on has as many threads as it had
+    n = min(AT_A_TIME, threads, len(trained)) if device.type == "cpu" else 1
     if n > 1:
         left.reverse()  # the longest first: the others fit beside it
         progress.label(f"{n} sizes at a time")
     run = trained[left[0]]
     shared = run.config, run.corpus, device, folder
-    with workers.each(train_size, shared, left, n, progress, threads // n) as ended:
+    with workers.each(
+        train_size, shared, left, n, progress, threads=threads // n, in_order=False
+    ) as ended:
         for size in ended:
             runs.resume(trained[size], folder / f"size_{size}" / "checkpoint.pt")
 

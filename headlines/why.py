@@ -155,7 +155,7 @@ def sentences(found: dict) -> list[str]:
     not_mended = [n for n in ends if n != "exercise" and n not in mended]
     steps = found["first_step"]
     lines = [
-        f"The exercise's recipe ends at {ends['exercise']:.2f} nats a character; the "
+        f"The exercise's recipe ends at {ends['exercise']:.2f} nats a target; the "
         f"characters' own frequencies give {unigram:.2f}: it "
         + ("has learnt nothing more." if fails else "learns more than these."),
         "Of the changes, "

@@ -32,6 +32,9 @@ class Interrupted(Exception):
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.status = 128 + signum
 
+    def __reduce__(self) -> tuple:
+        return Interrupted, (self.status - 128,)
+
 
 class OneLineParser(argparse.ArgumentParser):
     """argparse without the usage that it prints before an error."""

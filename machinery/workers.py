@@ -4,14 +4,16 @@ Small trainings gain little from a second thread, and nearly all from a second p
 """
 
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
 import pickle
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -23,35 +25,42 @@ from machinery.process import keep_memory
 from machinery.progress import Progress, received_signal, stoppable
 
 POLL = 0.2  # seconds between two looks for a signal
+TASK = "task"
 
 
 @contextlib.contextmanager
 def each(
     function: Callable[..., Any], shared: tuple, jobs: Sequence[Any], n: int,
-    progress: Progress | None = None, threads: int = 1,
+    progress: Progress | None = None, *, threads: int = 1, in_order: bool = True,
 ) -> Iterator[Iterator[Any]]:  # fmt: skip
-    """Give function(*shared, job) of each job, in their order, n at a time.
+    """Give function(*shared, job) of each job, n at a time, in order or as they end.
 
     With a progress it is function(*shared, job, progress), and what it tells that, it
     tells this one. All else is pickled, unless n is 1: then this process does it all.
     threads are those of each process. Taking a result raises Interrupted where a
-    signal has arrived, MachineError where a process has died, and what its job has
-    raised. An error ends all processes.
+    signal has arrived, MachineError where a process has died, and what a job has
+    raised as soon as it has; not in order, only after the results that are there. An
+    error ends all processes, and so does the end of this one.
     """
     if n <= 1:
         more = (progress,) if progress else ()
         yield stoppable(function(*shared, job, *more) for job in jobs)
         return
     others = set(multiprocessing.active_children())
-    with tempfile.TemporaryDirectory() as folder:
-        # by a file: a process that dies as it starts leaves nobody to read from a pipe
-        task = Path(folder, "task")
-        task.write_bytes(pickle.dumps((function, shared, progress is not None)))
+    with _task_folder((function, shared, progress is not None)) as folder:
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(n, context, _begin, (task, threads))
-        told = _Told(task.parent, progress)
+        pool = ProcessPoolExecutor(n, context, _begin, (folder, threads))
+        told = _Told(folder, progress)
         try:
-            yield stoppable(_results(pool, jobs, n, told))
+            # plain pickles: torch's own way needs /dev/shm, which containers keep small
+            with _interrupts_blocked():
+                left = [pool.submit(_work, pickle.dumps(job)) for job in jobs]
+            results = _results(left, told, in_order)
+            yield stoppable(results) if in_order else results
+        except BrokenProcessPool as error:
+            if signum := received_signal():  # Ctrl-C reaches the processes, too
+                raise Interrupted(signum) from None
+            raise MachineError(f"one of {n} processes ended before its job") from error
         except BaseException:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
@@ -60,22 +69,51 @@ def each(
             pool.shutdown(cancel_futures=True)
 
 
-def _results(
-    pool: ProcessPoolExecutor, jobs: Sequence[Any], n: int, told: "_Told"
-) -> Iterator[Any]:
+@contextlib.contextmanager
+def _task_folder(task: tuple) -> Iterator[Path]:
+    """Make a folder with the task in a file, for processes to read as they start.
+
+    By a file: one that dies as it starts leaves nobody to read from a pipe.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            Path(folder, TASK).write_bytes(pickle.dumps(task))
+        except OSError as error:
+            reason = error.strerror or error
+            raise MachineError(f"cannot write to {folder}: {reason}") from error
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Have Ctrl-C wait, for the processes made within until they can end quietly."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        # plain pickles: torch's own way needs /dev/shm, which containers keep small
-        for future in [pool.submit(_work, pickle.dumps(job)) for job in jobs]:
-            while not wait([future], POLL).done:
-                told.pass_on()
-                if signum := received_signal():
-                    raise Interrupted(signum)
-            told.pass_on()
-            yield pickle.loads(future.result())
-    except BrokenProcessPool as error:
-        if signum := received_signal():  # Ctrl-C reaches the processes, too
-            raise Interrupted(signum) from None
-        raise MachineError(f"one of {n} processes ended before its job") from error
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _results(left: list[Future], told: "_Told", in_order: bool) -> Iterator[Any]:
+    while left:
+        wait([f for f in left if not f.done()], POLL, FIRST_COMPLETED)
+        told.pass_on()
+        signum = received_signal()  # first: what has ended until then is given
+        done = [f for f in left if f.done()]
+        failed = [f for f in done if f.exception()]
+        if in_order:
+            done = [] if failed else list(itertools.takewhile(Future.done, left))
+        for future in done:
+            if future not in failed:
+                left.remove(future)
+                yield pickle.loads(future.result())
+        if failed:
+            failed[0].result()
+        if signum:
+            raise Interrupted(signum)
 
 
 class _Told:
@@ -109,6 +147,9 @@ class _Teller(Progress):
     def label(self, text: str) -> None:
         """Say nothing: others are at work as well."""
 
+    def expect(self, total: int) -> None:
+        """Say nothing, either."""
+
     def print(self, *text: str) -> None:
         self.tell(text)
 
@@ -116,20 +157,33 @@ class _Teller(Progress):
         self.tell(cost)
 
     def tell(self, what: int | tuple[str, ...]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(what) + "\n")
+        # a full disk must not end what it only wants to tell of
+        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as f:
+            f.write(json.dumps(what) + "\n")
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 _task: tuple[Callable[..., Any], tuple, tuple]  # of a process that works for another
 
 
-def _begin(task: Path, threads: int) -> None:
+def _begin(folder: Path, threads: int) -> None:
     global _task
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # from here on without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a traceback
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     keep_memory()
-    function, shared, tells = pickle.loads(task.read_bytes())
-    _task = function, shared, (_Teller(task.parent),) if tells else ()
+    function, shared, tells = pickle.loads(Path(folder, TASK).read_bytes())
+    _task = function, shared, (_Teller(folder),) if tells else ()
+
+
+def _end_with_parent() -> None:
+    """End when whom this process works for has been killed: it holds locks."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _work(job: bytes) -> bytes:

@@ -146,31 +146,33 @@ def train_all(
                 for job in left
             )
         )
-        with train_each(left, datasets, config, set(keep), progress) as trained:
-            for job, run in zip(left, trained, strict=True):
-                data = datasets[job.split]
-                if job.name in keep:
-                    folder.write(keep[job.name], dump_model(run, data, config))
-                kept.write(f"{job.name}.pt", dump_run(run, config, digest))
+        n = at_a_time(jobs, config)
+        progress.label(f"{n} training(s) at a time")
+        shared = datasets, config, set(keep)
+        threads = torch.get_num_threads() // n
+        with workers.each(
+            train_one, shared, left, n, progress, threads=threads, in_order=False
+        ) as trained:
+            for run in trained:
+                name, data = run.job.name, datasets[run.job.split]
+                if name in keep:
+                    folder.write(keep[name], dump_model(run, data, config))
+                kept.write(f"{name}.pt", dump_run(run, config, digest))
                 run.model = None
-                done[job.name] = run
+                done[name] = run
                 progress.print(describe(run))
     return {job.name: done[job.name] for job in jobs}
 
 
-def train_each(
-    jobs: list[Job], datasets: dict[str, Dataset], config: Config, keep: set[str],
-    progress: Progress,
-):  # fmt: skip
-    """Give the runs of jobs in their order, as workers.each does.
+def at_a_time(jobs: list[Job], config: Config) -> int:
+    """Return how many of the jobs are trained side by side.
 
-    A small training has little use for a second thread: another one takes it.
+    A small training has little use for a second thread: another one takes it. By all
+    jobs, done or not: one that goes on has as many threads as it would have had.
     """
-    threads, on_cpu = torch.get_num_threads(), pick_device(config.device).type == "cpu"
-    n = max(min(AT_A_TIME, threads, len(jobs)), 1) if on_cpu else 1
-    progress.label(f"{n} trainings at a time")
-    shared = datasets, config, keep
-    return workers.each(train_one, shared, jobs, n, progress, threads // n)
+    if pick_device(config.device).type != "cpu":
+        return 1
+    return max(min(AT_A_TIME, torch.get_num_threads(), len(jobs)), 1)
 
 
 def train_one(

@@ -9,7 +9,7 @@ from headlines import experiment, runs
 from headlines.config import Config
 from headlines.data import make_corpus
 from headlines.recipes import RECIPES, Size
-from machinery import checkpoint
+from machinery import checkpoint, workers
 from machinery.checkpoint import CheckpointError
 from machinery.errors import BadInput, Interrupted
 from machinery.progress import Progress
@@ -178,7 +178,13 @@ def test_sizes_trained_side_by_side_are_those_of_one_process(
     monkeypatch, tmp_path, corpus, capsys
 ):
     monkeypatch.undo()  # processes know no sizes but the real ones
-    settings = config(sizes="1,2", epochs=1)
+    settings, asked, each = config(sizes="1,2", epochs=1), [], workers.each
+
+    def watched(*arguments, threads, **more):
+        asked.append((arguments[3], threads))
+        return each(*arguments, threads=threads, **more)
+
+    monkeypatch.setattr(workers, "each", watched)
     with Progress(0) as progress:
         for name, threads in (("one", 1), ("two", 2)):
             monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
@@ -189,6 +195,9 @@ def test_sizes_trained_side_by_side_are_those_of_one_process(
             experiment.train_side_by_side(found, CPU, tmp_path / name, progress)
             shown = capsys.readouterr().out
             assert all(f"size {size}, epoch 1: validation" in shown for size in (1, 2))
+        found[1].epoch, found[1].best_epoch = 0, 0  # as if it had not ended
+        experiment.train_side_by_side(found, CPU, tmp_path / "rest", progress)
+    assert asked == [(1, 1), (2, 1), (2, 1)]  # processes and threads, the last time too
     for size, run in found.items():
         path = tmp_path / "one" / f"size_{size}" / "checkpoint.pt"
         alone = runs.start(f"size_{size}", size, settings, corpus, CPU)

@@ -1,8 +1,12 @@
 """Jobs side by side: in order, the same as in one process, ended cleanly."""
 
+import errno
 import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +14,8 @@ import pytest
 import torch
 
 from machinery import progress, workers
-from machinery.errors import Interrupted, MachineError
+from machinery.checkpoint import CheckpointError
+from machinery.errors import BadInput, Diverged, Interrupted, MachineError, SaveError
 
 
 def scaled(factor: int, job: int) -> tuple[int, int]:
@@ -41,6 +46,17 @@ def refused(job: int) -> int:
     return job
 
 
+def third_is_refused(job: int) -> int:
+    if job == 2:
+        raise ValueError("the third is refused")
+    return slow(job == 0)
+
+
+def outlives(folder: Path, job: int) -> None:
+    (folder / f"pid-{job}").write_text(str(os.getpid()))
+    time.sleep(60)
+
+
 def slow(job: int) -> int:
     time.sleep(60 * job)
     return job
@@ -54,6 +70,34 @@ def tells(word: str, job: int, bar: progress.Progress) -> int:
     for step in bar.watch(range(3), cost=job):
         bar.print(word, f"{job}.{step}")
     return job
+
+
+ROOT = Path(__file__).parents[2]
+KILLED = """
+import sys
+from pathlib import Path
+from machinery import workers
+from tests.machinery.test_workers import outlives
+if __name__ == "__main__":
+    with workers.each(outlives, (Path(sys.argv[1]),), range(2), 2) as results:
+        list(results)
+"""
+
+
+def is_there(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_for_the_end_of(pids) -> None:
+    until = time.monotonic() + 10
+    for pid in pids:
+        while is_there(pid):
+            assert time.monotonic() < until, pid
+            time.sleep(0.05)
 
 
 class Deadly:
@@ -122,9 +166,108 @@ def test_processes_have_the_threads_that_they_are_given():
         assert list(found) == [2, 2]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [BadInput("x is 3"), Diverged("nan"), MachineError("full"), SaveError("no disk"),
+     CheckpointError("cut"), Interrupted(signal.SIGTERM)],
+)  # fmt: skip
+def test_an_error_of_ours_is_the_same_from_a_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
 def test_a_job_s_error_is_raised_here():
     with pytest.raises(ValueError, match="one is refused"):
         take(refused, (), 3, 2)
+
+
+@pytest.mark.parametrize(("in_order", "first"), [(True, []), (False, [0])])
+def test_an_error_does_not_wait_for_the_jobs_before_it(in_order, first):
+    began, taken = time.monotonic(), []
+    with (
+        pytest.raises(ValueError, match="the third is refused"),
+        workers.each(third_is_refused, (), range(3), 2, in_order=in_order) as results,
+    ):
+        taken.extend(results)
+    assert taken == first  # of the jobs that have ended: the second one
+    assert time.monotonic() - began < 20
+
+
+def test_results_come_as_they_end_if_the_order_does_not_matter(tmp_path):
+    shared = (tmp_path, b"")
+    with workers.each(first_ends_last, shared, range(3), 2, in_order=False) as found:
+        jobs = [job for job, *_ in found]
+    assert sorted(jobs) == [0, 1, 2]
+    assert jobs[0] == 1
+
+
+def test_what_has_ended_is_given_before_a_signal_ends_the_rest(monkeypatch):
+    monkeypatch.setattr(progress, "_received", [])
+    taken = []
+
+    def take_all():
+        with workers.each(quick, (), range(4), 2, in_order=False) as results:
+            for job in results:
+                taken.append(job)
+                if len(taken) == 1:
+                    time.sleep(1)  # those side by side end, too
+                    progress._received.append(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        take_all()
+    assert len(taken) > 1
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="what runs is read in /proc"
+)
+
+
+@needs_proc
+def test_nobody_works_for_a_process_that_was_killed(tmp_path):
+    parent = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path], cwd=ROOT)
+    pids = []
+    while len(pids) < 2:
+        pids = [int(p.read_text() or 0) for p in tmp_path.glob("pid-*")]
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    wait_for_the_end_of(pids)
+
+
+@needs_proc
+def test_ctrl_c_as_the_processes_start_ends_them_quietly(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, start_new_session=True,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    while len(children.read_text().split()) < 3:  # two, and what keeps track of them
+        time.sleep(0.01)
+    time.sleep(0.3)  # amid their imports
+    pids = children.read_text().split()
+    os.killpg(parent.pid, signal.SIGINT)
+    err = parent.communicate()[1].decode()
+    wait_for_the_end_of(map(int, pids))
+    assert "multiprocessing/spawn.py" not in err, err
+
+
+def test_a_disk_that_is_full_before_the_jobs_is_the_machine_s_failure(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MachineError, match=r"cannot write to .*No space left"):
+        take(quick, (), 3, 2)
+
+
+def test_progress_that_cannot_be_told_ends_nothing(tmp_path):
+    with workers._Teller(tmp_path / "gone") as teller:
+        teller.expect(3)
+        teller.label("a job")
+        assert list(teller.watch(range(3))) == [0, 1, 2]
 
 
 def test_a_process_that_dies_is_the_machine_s_failure():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import train_sentiment
+from machinery import workers
 from machinery.errors import Interrupted
 from sentiment import prepared, recipes, reviews, runs
 from sentiment.data import HEAD, TAIL
@@ -95,6 +96,35 @@ def test_going_on_ends_with_the_same_bytes(
         weights = [
             torch.load(folder / name, weights_only=True)["state_dict"]
             for folder in (a, b)
+        ]
+        torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_trainings_side_by_side_are_those_of_one_process(
+    reviews_folder, run_here, tmp_path, monkeypatch
+):
+    # the assignment: what the tests change of the other recipe, processes do not know
+    wanted = ("--quick", "--recipe", "assignment")
+    flags = ("--data-dir", reviews_folder, *wanted, *SMALL)
+    asked, each = [], workers.each
+
+    def watched(*arguments, threads, **more):
+        asked.append((arguments[3], threads))
+        return each(*arguments, threads=threads, **more)
+
+    monkeypatch.setattr(workers, "each", watched)
+    for name, n in (("one", 1), ("two", 2)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=n: n)
+        status = run_here(train_sentiment, *flags, "--output-dir", tmp_path / name)[0]
+        assert status == 0
+    assert asked == [(1, 1), (2, 1)]
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert (one / "metrics.csv").read_bytes() == (two / "metrics.csv").read_bytes()
+    for name in ("assignment.pt", "trainings/assignment_random_no_attention_0.pt"):
+        weights = [
+            torch.load(folder / name, weights_only=True)["state_dict"]
+            for folder in (one, two)
         ]
         torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
 
