@@ -51,7 +51,7 @@ def answer(
 ) -> None:
     """Draw and print what the runs have shown; write it into summary.json."""
     corpus, config = few.corpus, few.config
-    results = [questions.assess(run, counted) for run in trained.values()]
+    *results, on_few = questions.assess([*trained.values(), few], counted)
     found = questions.standing(results, counted, corpus)
     print("\n" + questions.describe_standing(found))
     best = experiment.best_run(trained)
@@ -76,8 +76,7 @@ def answer(
         folder.write_figure(f"{name}.png", figure)
     summary = answers.summarize(
         corpus, found, r, inside, leak, heat,
-        questions.assess(few, counted), questions.compare_few(trained, few, plain),
-        drawn,
+        on_few, questions.compare_few(trained, few, plain), drawn,
     )  # fmt: skip
     print("\n" + "\n".join(summary["verdicts"]))
     folder.write_summary(asdict(config), **summary)

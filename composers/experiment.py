@@ -157,7 +157,7 @@ def fit_each(
     if jobs:
         progress.expect(len(jobs))
     shared = corpus.graphs, corpus.labels, len(corpus.scraps.composers), device
-    n = min(torch.get_num_threads(), len(jobs)) if device.type == "cpu" else 1
+    n = workers.how_many(len(jobs), device)
     with workers.each(runs.train, shared, jobs, n) as trained:
         yield progress.watch(trained)
 

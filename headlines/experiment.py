@@ -53,16 +53,16 @@ def train_side_by_side(
     left = [size for size, run in trained.items() if not run.done]
     if not left:
         return
-    threads = torch.get_num_threads()
     # by all of them: a run that goes on has as many threads as it had
-    n = min(AT_A_TIME, threads, len(trained)) if device.type == "cpu" else 1
+    n = workers.how_many(len(trained), device, AT_A_TIME)
+    threads = torch.get_num_threads() // n
     if n > 1:
         left.reverse()  # the longest first: the others fit beside it
         progress.label(f"{n} sizes at a time")
     run = trained[left[0]]
     shared = run.config, run.corpus, device, folder
     with workers.each(
-        train_size, shared, left, n, progress, threads=threads // n, in_order=False
+        train_size, shared, left, n, progress, threads=threads, in_order=False
     ) as ended:
         for size in ended:
             runs.resume(trained[size], folder / f"size_{size}" / "checkpoint.pt")

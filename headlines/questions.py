@@ -4,14 +4,17 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from headlines import parts, sampling, slicing, temperature, texts
 from headlines.data import Corpus, Tokenizer
 from headlines.experiment import best_nll, best_run
 from headlines.likelihood import evaluate_padded, lengths, per_target
+from headlines.model import DecoderTransformer
 from headlines.recipes import SIZES, build_model
 from headlines.runs import Run, best_model
 from headlines.yardstick import Counted, measure_lines, mixture
+from machinery import workers
 from machinery.tables import align
 from machinery.training import derive_seed
 
@@ -20,19 +23,34 @@ SHOWN = 64  # sampled texts, as many as the notebook shows
 AT_THE_END, AT_TEMPERATURES = 1, 3  # streams of random numbers
 
 
-def assess(run: Run, counted: Counted) -> dict[str, Any]:
-    """Return what a trained run's best weights achieve on the held-out splits.
+def assess(runs: list[Run], counted: Counted) -> list[dict[str, Any]]:
+    """Return what trained runs' best weights achieve on the held-out splits.
 
     The test set is read here for the first time.
     """
-    model, tokens = best_model(run), run.corpus.tokens
-    found: dict[str, Any] = {
-        "size": run.size,
-        "n_train": len(run.train_tokens),
-        "n_parameters": sum(p.numel() for p in model.parameters()),
-        "epochs": run.epoch,
-        "best_epoch": run.best_epoch,
-    }
+    models = [best_model(run) for run in reversed(runs)]  # the longest first
+    n = workers.how_many(len(models), models[0].device)
+    shared = runs[0].corpus.tokens, counted
+    with workers.each(measure, shared, models, n) as found:
+        measured = list(found)[::-1]
+    return [
+        {
+            "size": run.size,
+            "n_train": len(run.train_tokens),
+            "n_parameters": sum(p.numel() for p in run.model.parameters()),
+            "epochs": run.epoch,
+            "best_epoch": run.best_epoch,
+        }
+        | numbers
+        for run, numbers in zip(runs, measured, strict=True)
+    ]
+
+
+def measure(
+    tokens: dict[str, Tensor], counted: Counted, model: DecoderTransformer
+) -> dict[str, Any]:
+    """Return a model's numbers on the validation and the test lines."""
+    found: dict[str, Any] = {}
     log_probs = {}
     for split in ("validation", "test"):
         log_p, hits = per_target(model, tokens[split])

@@ -9,6 +9,7 @@ from torch import Tensor
 from headlines import texts
 from headlines.likelihood import CHUNK, counted, crop, lengths, similar_lengths
 from headlines.model import DecoderTransformer
+from machinery import workers
 from machinery.training import derive_seed
 
 TEMPERATURES = (0.01, 0.1, 0.5, 0.8, 1.0)
@@ -48,9 +49,17 @@ def drawn_at(
     model: DecoderTransformer, n: int, known: set[str], seed: int
 ) -> tuple[list[dict[str, float]], dict[float, list[str]]]:
     """Draw n texts at each of the assignment's temperatures: measures, and texts."""
-    rows, drawn = [], {}
-    for i, temperature in enumerate(TEMPERATURES):
-        found = texts.draw(model, n, temperature, derive_seed([seed, i]))
-        rows.append({"temperature": temperature} | texts.measure(found, known))
-        drawn[temperature] = found
+    jobs = list(enumerate(TEMPERATURES))
+    at_once = workers.how_many(len(jobs), model.device)
+    with workers.each(draw_at, (model, n, seed), jobs, at_once) as found:
+        drawn = dict(zip(TEMPERATURES, found, strict=True))
+    rows = [{"temperature": t} | texts.measure(drawn[t], known) for t in drawn]
     return rows, drawn
+
+
+def draw_at(
+    model: DecoderTransformer, n: int, seed: int, job: tuple[int, float]
+) -> list[str]:
+    """Draw n texts at one temperature, which has a number of its own."""
+    i, temperature = job
+    return texts.draw(model, n, temperature, derive_seed([seed, i]))

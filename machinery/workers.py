@@ -28,6 +28,13 @@ POLL = 0.2  # seconds between two looks for a signal
 TASK = "task"
 
 
+def how_many(n_jobs: int, device: torch.device, at_most: int = 64) -> int:
+    """Return how many jobs to have side by side: one a thread, on a processor."""
+    if device.type != "cpu":
+        return 1
+    return max(min(n_jobs, at_most, torch.get_num_threads()), 1)
+
+
 @contextlib.contextmanager
 def each(
     function: Callable[..., Any], shared: tuple, jobs: Sequence[Any], n: int,

@@ -146,7 +146,9 @@ def train_all(
                 for job in left
             )
         )
-        n = at_a_time(jobs, config)
+        # A small training has little use for a second thread: another takes it. By all
+        # jobs, done or not: a run that goes on has as many threads as it had.
+        n = workers.how_many(len(jobs), pick_device(config.device), AT_A_TIME)
         progress.label(f"{n} training(s) at a time")
         shared = datasets, config, set(keep)
         threads = torch.get_num_threads() // n
@@ -162,17 +164,6 @@ def train_all(
                 done[name] = run
                 progress.print(describe(run))
     return {job.name: done[job.name] for job in jobs}
-
-
-def at_a_time(jobs: list[Job], config: Config) -> int:
-    """Return how many of the jobs are trained side by side.
-
-    A small training has little use for a second thread: another one takes it. By all
-    jobs, done or not: one that goes on has as many threads as it would have had.
-    """
-    if pick_device(config.device).type != "cpu":
-        return 1
-    return max(min(AT_A_TIME, torch.get_num_threads(), len(jobs)), 1)
 
 
 def train_one(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from headlines import experiment, runs
+from headlines import experiment, questions, runs, yardstick
 from headlines.config import Config
 from headlines.data import make_corpus
 from headlines.recipes import RECIPES, Size
@@ -198,6 +198,14 @@ def test_sizes_trained_side_by_side_are_those_of_one_process(
         found[1].epoch, found[1].best_epoch = 0, 0  # as if it had not ended
         experiment.train_side_by_side(found, CPU, tmp_path / "rest", progress)
     assert asked == [(1, 1), (2, 1), (2, 1)]  # processes and threads, the last time too
+    monkeypatch.setattr(workers, "each", each)
+    assessed = []
+    for threads in (1, 2):
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
+        counted = yardstick.count(corpus)
+        assessed.append(questions.assess(list(found.values()), counted))
+    assert assessed[0] == assessed[1]
+    assert [row["size"] for row in assessed[0]] == [1, 2]
     for size, run in found.items():
         path = tmp_path / "one" / f"size_{size}" / "checkpoint.pt"
         alone = runs.start(f"size_{size}", size, settings, corpus, CPU)

@@ -100,3 +100,9 @@ def test_colder_texts_are_fewer(model):
     assert [row["temperature"] for row in rows] == [0.01, 0.1, 0.5, 0.8, 1.0]
     assert rows[0]["distinct_texts"] < rows[-1]["distinct_texts"]
     assert all(len(found) == 100 for found in drawn.values())
+
+
+def test_texts_drawn_side_by_side_are_those_of_one_process(model, monkeypatch):
+    alone = temperature.drawn_at(model, 20, {"a"}, seed=0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert temperature.drawn_at(model, 20, {"a"}, seed=0) == alone
