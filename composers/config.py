@@ -33,7 +33,9 @@ class Config(RunConfig):
         False, "train without one relation after the other, and nothing else"
     )
     n_seeds: int = option(
-        3, "networks of each kind: they vote together, but with --ablate", at_least=1
+        3,
+        "networks of each kind, which vote together; with --ablate each by itself",
+        at_least=1,
     )
     predict: str | None = option(
         None, "a score: who wrote it, by a saved model, and nothing else"

@@ -25,22 +25,33 @@ def train_all(
     """
     with Progress(0, unit="") as progress:
         trained = {
-            size: runs.start(f"size_{size}", size, config, corpus, device)
+            size: start(config, corpus, device, folder, size)
             for size in config.chosen_sizes()
         }
-        if config.resume:
-            for run in trained.values():
-                runs.resume(run, folder / run.name / "checkpoint.pt")
         # which is best is not known yet: at most the largest
         on_few = cost_left(run_on_few(trained[max(trained)], device))
         progress.expect(sum(map(cost_left, trained.values())) + on_few)
         train_side_by_side(trained, device, folder, progress)
         few = run_on_few(best_run(trained), device)
         if config.resume:
-            runs.resume(few, folder / few.name / "checkpoint.pt")
+            runs.resume(few, checkpoint_of(few, folder))
         progress.expect(progress.bar.n + cost_left(few))
         train(few, folder / few.name, progress)
     return trained, few
+
+
+def start(
+    config: Config, corpus: Corpus, device: torch.device, folder: Path, size: int
+) -> Run:
+    """Return the run of a size; with config.resume at where its folder is."""
+    run = runs.start(f"size_{size}", size, config, corpus, device)
+    if config.resume:
+        runs.resume(run, checkpoint_of(run, folder))
+    return run
+
+
+def checkpoint_of(run: Run, folder: Path) -> Path:
+    return folder / run.name / "checkpoint.pt"
 
 
 def train_side_by_side(
@@ -65,7 +76,7 @@ def train_side_by_side(
         train_size, shared, left, n, progress, threads=threads, in_order=False
     ) as ended:
         for size in ended:
-            runs.resume(trained[size], folder / f"size_{size}" / "checkpoint.pt")
+            runs.resume(trained[size], checkpoint_of(trained[size], folder))
 
 
 def train_size(
@@ -73,9 +84,7 @@ def train_size(
     progress: Progress,
 ) -> int:  # fmt: skip
     """Train one size, or what is left of it; its folder has the result."""
-    run = runs.start(f"size_{size}", size, config, corpus, device)
-    if config.resume:
-        runs.resume(run, folder / run.name / "checkpoint.pt")
+    run = start(config, corpus, device, folder, size)
     train(run, folder / run.name, progress)
     return size
 

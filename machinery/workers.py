@@ -25,10 +25,11 @@ from machinery.process import keep_memory
 from machinery.progress import Progress, received_signal, stoppable
 
 POLL = 0.2  # seconds between two looks for a signal
+MOST = 61  # processes that Windows lets a pool wait for
 TASK = "task"
 
 
-def how_many(n_jobs: int, device: torch.device, at_most: int = 64) -> int:
+def how_many(n_jobs: int, device: torch.device, at_most: int = MOST) -> int:
     """Return how many jobs to have side by side: one a thread, on a processor."""
     if device.type != "cpu":
         return 1
@@ -97,11 +98,11 @@ def _interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _results(left: list[Future], told: "_Told", in_order: bool) -> Iterator[Any]:

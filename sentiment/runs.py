@@ -1,6 +1,7 @@
 """Trainings of the classifiers, what they say of held-out reviews, their files."""
 
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -128,24 +129,13 @@ def train_all(
     Each ends with a file in trainings/, from which config.resume takes it; keep names
     the jobs whose models are wanted afterwards, and their files.
     """
-    done: dict[str, Run] = {}
     with Progress(0, unit="") as progress, RunFolder(folder.path / "trainings") as kept:
-        left = []
-        for job in jobs:
-            path = kept.path / f"{job.name}.pt"
-            model = folder.path / keep[job.name] if job.name in keep else path
-            if config.resume and path.exists() and model.exists():
-                done[job.name] = load(job, path, config, digest)
-            else:
-                left.append(job)
-        progress.expect(
-            sum(
-                cost(job)
-                * epochs_of(job, config)
-                * recipes.steps(job, datasets[job.split])
-                for job in left
-            )
-        )
+        there = jobs if config.resume else []
+        done = load_ended(there, kept.path, folder.path, keep, config, digest)
+        left = [job for job in jobs if job.name not in done]
+        steps = (recipes.steps(job, datasets[job.split]) for job in left)
+        costs = (cost(job) * epochs_of(job, config) for job in left)
+        progress.expect(sum(map(operator.mul, costs, steps)))
         # A small training has little use for a second thread: another takes it. By all
         # jobs, done or not: a run that goes on has as many threads as it had.
         n = workers.how_many(len(jobs), pick_device(config.device), AT_A_TIME)
@@ -164,6 +154,20 @@ def train_all(
                 done[name] = run
                 progress.print(describe(run))
     return {job.name: done[job.name] for job in jobs}
+
+
+def load_ended(
+    jobs: list[Job], trainings: Path, models: Path, keep: dict[str, str],
+    config: Config, digest: str,
+) -> dict[str, Run]:  # fmt: skip
+    """Return the runs of those jobs whose files, the kept models too, are there."""
+    found = {}
+    for job in jobs:
+        path = trainings / f"{job.name}.pt"
+        model = models / keep[job.name] if job.name in keep else path
+        if path.exists() and model.exists():
+            found[job.name] = load(job, path, config, digest)
+    return found
 
 
 def train_one(

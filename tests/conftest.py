@@ -22,7 +22,7 @@ from gpt2.recipe import Recipe
 from gpt2.tokens import BytePairs
 from headlines import why
 from headlines.recipes import SIZES, Size
-from machinery import cli, progress
+from machinery import cli, progress, workers
 from sentiment import recipes
 from tests.composers.conftest import write_scores
 from tests.gpt2.conftest import MERGES
@@ -49,6 +49,19 @@ def restored_signals():
     for signum, handler in before.items():
         signal.signal(signum, handler)
     progress._received.clear()
+
+
+@pytest.fixture
+def asked_of_workers(monkeypatch) -> list[tuple[int, int]]:
+    """What workers.each is asked for from here on: processes, and threads of each."""
+    asked, each = [], workers.each
+
+    def watched(function, shared, jobs, n, *arguments, threads=1, **more):
+        asked.append((n, threads))
+        return each(function, shared, jobs, n, *arguments, threads=threads, **more)
+
+    monkeypatch.setattr(workers, "each", watched)
+    return asked
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from headlines import experiment, questions, runs, yardstick
 from headlines.config import Config
 from headlines.data import make_corpus
-from headlines.recipes import RECIPES, Size
-from machinery import checkpoint, workers
+from headlines.recipes import RECIPES, SIZES, Size
+from machinery import checkpoint
 from machinery.checkpoint import CheckpointError
 from machinery.errors import BadInput, Interrupted
 from machinery.progress import Progress
@@ -175,16 +175,10 @@ def test_all_sizes_are_trained_and_the_best_on_few_texts(tmp_path, corpus):
 
 
 def test_sizes_trained_side_by_side_are_those_of_one_process(
-    monkeypatch, tmp_path, corpus, capsys
+    monkeypatch, tmp_path, corpus, capsys, asked_of_workers
 ):
-    monkeypatch.undo()  # processes know no sizes but the real ones
-    settings, asked, each = config(sizes="1,2", epochs=1), [], workers.each
-
-    def watched(*arguments, threads, **more):
-        asked.append((arguments[3], threads))
-        return each(*arguments, threads=threads, **more)
-
-    monkeypatch.setattr(workers, "each", watched)
+    monkeypatch.setattr(runs, "SIZES", SIZES)  # processes know no others
+    settings = config(sizes="1,2", epochs=1)
     with Progress(0) as progress:
         for name, threads in (("one", 1), ("two", 2)):
             monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
@@ -197,13 +191,13 @@ def test_sizes_trained_side_by_side_are_those_of_one_process(
             assert all(f"size {size}, epoch 1: validation" in shown for size in (1, 2))
         found[1].epoch, found[1].best_epoch = 0, 0  # as if it had not ended
         experiment.train_side_by_side(found, CPU, tmp_path / "rest", progress)
-    assert asked == [(1, 1), (2, 1), (2, 1)]  # processes and threads, the last time too
-    monkeypatch.setattr(workers, "each", each)
+    assert asked_of_workers == [(1, 1), (2, 1), (2, 1)]  # the last time, too
     assessed = []
     for threads in (1, 2):
         monkeypatch.setattr(torch, "get_num_threads", lambda n=threads: n)
         counted = yardstick.count(corpus)
         assessed.append(questions.assess(list(found.values()), counted))
+    assert asked_of_workers[3:] == [(1, 1), (2, 1)]
     assert assessed[0] == assessed[1]
     assert [row["size"] for row in assessed[0]] == [1, 2]
     for size, run in found.items():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -203,21 +204,19 @@ def test_results_come_as_they_end_if_the_order_does_not_matter(tmp_path):
     assert jobs[0] == 1
 
 
-def test_what_has_ended_is_given_before_a_signal_ends_the_rest(monkeypatch):
+def test_what_has_ended_is_given_before_a_signal_ends_the_rest(monkeypatch, tmp_path):
     monkeypatch.setattr(progress, "_received", [])
-    taken = []
-
-    def take_all():
-        with workers.each(quick, (), range(4), 2, in_order=False) as results:
-            for job in results:
-                taken.append(job)
-                if len(taken) == 1:
-                    time.sleep(1)  # those side by side end, too
-                    progress._received.append(signal.SIGTERM)
-
+    futures = [Future() for _ in range(4)]
+    futures[2].set_result(pickle.dumps(2))
+    told = workers._Told(tmp_path, None)
+    results = workers._results(list(futures), told, in_order=False)
+    assert next(results) == 2
+    for job in (0, 3):  # they end while the signal arrives
+        futures[job].set_result(pickle.dumps(job))
+    progress._received.append(signal.SIGTERM)
+    assert [next(results), next(results)] == [0, 3]
     with pytest.raises(Interrupted):
-        take_all()
-    assert len(taken) > 1
+        next(results)
 
 
 needs_proc = pytest.mark.skipif(

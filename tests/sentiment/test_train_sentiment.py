@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import train_sentiment
-from machinery import workers
 from machinery.errors import Interrupted
 from sentiment import prepared, recipes, reviews, runs
 from sentiment.data import HEAD, TAIL
@@ -18,6 +17,17 @@ SMALL = ("--epochs", 2, "--n-seeds", 1, "--max-len", 16, "--threads", 1)
 def one_line(err: str, what: str) -> None:
     assert what in err
     assert len(err.strip().splitlines()) == 1, err
+
+
+def assert_same(a, b, *models: str) -> None:
+    """Two runs have the same metrics and, in the files of these names, weights."""
+    assert (a / "metrics.csv").read_bytes() == (b / "metrics.csv").read_bytes()
+    for name in models:
+        weights = [
+            torch.load(folder / name, weights_only=True)["state_dict"]
+            for folder in (a, b)
+        ]
+        torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
 
 
 def test_a_whole_run_writes_its_files(finished_sentiment):
@@ -91,42 +101,23 @@ def test_going_on_ends_with_the_same_bytes(
     goes_on = run_here(train_sentiment, *flags, "--output-dir", b, "--resume")
     assert goes_on[0] == 0
     assert ended == ["best_random_0", "best_random_no_attention_0"]
-    assert (a / "metrics.csv").read_bytes() == (b / "metrics.csv").read_bytes()
-    for name in ("model.pt", "trainings/best_random_0.pt"):
-        weights = [
-            torch.load(folder / name, weights_only=True)["state_dict"]
-            for folder in (a, b)
-        ]
-        torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
+    assert_same(a, b, "model.pt", "trainings/best_random_0.pt")
 
 
 @pytest.mark.usefixtures("planted_vectors")
 def test_trainings_side_by_side_are_those_of_one_process(
-    reviews_folder, run_here, tmp_path, monkeypatch
+    reviews_folder, run_here, tmp_path, monkeypatch, asked_of_workers
 ):
     # the assignment: what the tests change of the other recipe, processes do not know
     wanted = ("--quick", "--recipe", "assignment")
     flags = ("--data-dir", reviews_folder, *wanted, *SMALL)
-    asked, each = [], workers.each
-
-    def watched(*arguments, threads, **more):
-        asked.append((arguments[3], threads))
-        return each(*arguments, threads=threads, **more)
-
-    monkeypatch.setattr(workers, "each", watched)
     for name, n in (("one", 1), ("two", 2)):
         monkeypatch.setattr(torch, "get_num_threads", lambda n=n: n)
         status = run_here(train_sentiment, *flags, "--output-dir", tmp_path / name)[0]
         assert status == 0
-    assert asked == [(1, 1), (2, 1)]
-    one, two = (tmp_path / name for name in ("one", "two"))
-    assert (one / "metrics.csv").read_bytes() == (two / "metrics.csv").read_bytes()
-    for name in ("assignment.pt", "trainings/assignment_random_no_attention_0.pt"):
-        weights = [
-            torch.load(folder / name, weights_only=True)["state_dict"]
-            for folder in (one, two)
-        ]
-        torch.testing.assert_close(*weights, rtol=0, atol=0, equal_nan=True)
+    assert asked_of_workers == [(1, 1), (2, 1)]
+    files = "assignment.pt", "trainings/assignment_random_no_attention_0.pt"
+    assert_same(tmp_path / "one", tmp_path / "two", *files)
 
 
 @pytest.mark.usefixtures("planted_vectors")
