@@ -37,7 +37,9 @@ def read_mxl(data: bytes) -> np.ndarray:
             name = root_file(archive)
             size = archive.getinfo(name).file_size
             if size > LARGEST:
-                raise ScoreError(f"{name} unpacks to {size:,} bytes")
+                raise ScoreError(
+                    f"{name} unpacks to {size:,} bytes, at most are {LARGEST:,}"
+                )
             with archive.open(name) as file:
                 inside = file.read(LARGEST + 1)  # the size named may be a lie
     except DAMAGED as error:

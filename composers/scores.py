@@ -44,6 +44,8 @@ class Score:
 
 def read_score(path: Path) -> tuple[np.ndarray, str | None]:
     """Return a file's notes, and its work if it says so; BadInput for no score."""
+    if not path.is_file():
+        raise BadInput(f"{path} is no file")
     if path.stat().st_size > LARGEST:
         raise BadInput(f"{path} has more than {LARGEST:,} bytes")
     data, kind = path.read_bytes(), path.suffix.lower()
@@ -54,7 +56,7 @@ def read_score(path: Path) -> tuple[np.ndarray, str | None]:
             return musicxml.read_mxl(data), None
         return musicxml.read_musicxml(data), None
     except ScoreError as error:
-        raise BadInput(f"{path} is {error}") from error
+        raise BadInput(f"{path} is no score to read: {error}") from error
 
 
 def from_music21() -> list[tuple[str, str, Path]]:

@@ -248,3 +248,8 @@ def test_a_pickup_in_kern_counts_from_its_end():
         (1, 0, 3),
         (4, 0, 3),
     ]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BadInput, match=r"gone\.mxl is no file"):
+        read_score(tmp_path / "gone.mxl")
