@@ -67,7 +67,7 @@ report: reports  # its former name
 playground: $(READY)
 	$(BIN)/python export_playground.py
 
-bench: $(READY)
+bench: $(READY_ALL)
 	$(BIN)/python bench/run_all.py
 
 mutants: $(READY_MUTANTS)
