@@ -399,7 +399,10 @@ def test_a_cache_is_copied_for_every_doubling_alone():
         kept = cache.extend(*normal(2, 1, 1, 1, 2))
         assert [part.shape[2] for part in kept] == [position + 1] * 2
         rooms += [cache.room] if not rooms or cache.room is not rooms[-1] else []
-    assert len(rooms) < 10
+    # room for twice what did not fit, as soon as it does not and no sooner
+    assert [room.shape for room in rooms] == [
+        (2, 1, 1, n, 2) for n in (2, 6, 14, 30, 62, 126, 254, 510)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -534,6 +537,20 @@ def test_steps_of_any_lengths_equal_forward(data):
     torch.testing.assert_close(torch.cat(logits, 1), model(idx), rtol=0, atol=1e-5)
 
 
+def test_a_model_of_one_layer_has_a_cache_of_one_part():
+    model, idx = GPT(1, HEADS, CHANNELS, 7, TIME), tokens(BATCH, TIME)
+    cache = model.new_cache()
+    model.next_logits(idx[:, :3], cache)
+    found = model.next_logits(idx[:, 3:], cache)
+    torch.testing.assert_close(found, model(idx)[:, -1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cache", [[None], [None] * 3])
+def test_a_cache_of_another_number_of_layers_is_refused(cache):
+    with pytest.raises(ValueError, match="zip"):
+        gpt().next_logits(tokens(1, 2), cache)
+
+
 def test_forward_leaves_no_trace_in_the_next_forward():
     model, idx = gpt(), tokens(BATCH, TIME)
     first = model(idx)
@@ -633,6 +650,15 @@ def test_fault_15_and_16_settings_out_of_range_are_refused_at_the_call(setting):
     ((name, value),) = setting.items()
     with pytest.raises(ValueError, match=rf"{name} must be .*{value}"):
         generate(gpt(), tokens(1, 2), 5, **setting)
+
+
+def test_the_ends_of_the_ranges_of_top_k_and_top_p_are_allowed():
+    idx = tokens(4, 3)
+    (greedy,) = generate(gpt(), idx, 1, temperature=0)
+    (first,) = generate(gpt(), idx, 1, top_k=1)
+    assert torch.equal(first, greedy)
+    (token,) = generate(gpt(), idx, 1, top_p=1.0)
+    assert ((token >= 0) & (token < 7)).all()
 
 
 @given(
