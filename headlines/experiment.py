@@ -9,6 +9,7 @@ from headlines.config import Config
 from headlines.data import Corpus
 from headlines.runs import Run
 from machinery import workers
+from machinery.errors import BadInput
 from machinery.progress import Progress
 from machinery.run_folder import RunFolder
 
@@ -23,6 +24,8 @@ def train_all(
     Each has a folder of its own, where everything so far is after every epoch; with
     config.resume it goes on from there. Return the runs by size, and the last one.
     """
+    if not config.resume:
+        forget(config, folder)
     with Progress(0, unit="") as progress:
         trained = {
             size: start(config, corpus, device, folder, size)
@@ -38,6 +41,23 @@ def train_all(
         progress.expect(progress.bar.n + cost_left(few))
         train(few, folder / few.name, progress)
     return trained, few
+
+
+def check_few(config: Config, corpus: Corpus) -> None:
+    """Raise BadInput unless question 3 leaves texts out."""
+    n = len(corpus.tokens["train"])
+    if config.n_few >= n:
+        raise BadInput(
+            f"--n-few must be below the {n:,} training texts, got {config.n_few}"
+        )
+
+
+def forget(config: Config, folder: Path) -> None:
+    """Delete what an earlier run in the folder would have gone on from."""
+    names = [f"size_{size}" for size in config.chosen_sizes()]
+    old = [folder / name for name in names] + [*folder.glob("few_texts_size_*")]
+    for path in old:
+        (path / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def start(

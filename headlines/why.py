@@ -130,10 +130,12 @@ def experiment(
         arm = train_arm(SIZES[size], tokens, seed, steps, **changes)
         arms[name] = list(progress.watch(arm))
         progress.print(f"{name}: {mean_end(arms[name]):.3f} nats a target at the end")
+    unigram = unigram_entropy(tokens)
     return {
         "size": size,
-        "unigram": unigram_entropy(tokens),
+        "unigram": unigram,
         "arms": arms,
+        "one_step_is_too_large": "small rate for one matrix" in mended(arms, unigram),
         "first_step": {
             str(number): first_step(one, tokens, seed) for number, one in SIZES.items()
         },
@@ -146,20 +148,26 @@ def mean_end(losses: list[float]) -> float:
     return sum(last) / len(last)
 
 
+def mended(arms: dict[str, list[float]], unigram: float) -> list[str]:
+    """Return the changes that let the size learn more than single characters."""
+    changed = [name for name in arms if name != "exercise"]
+    return [name for name in changed if mean_end(arms[name]) < 0.95 * unigram]
+
+
 def sentences(found: dict) -> list[str]:
     """Say, by the numbers, whether the exercise's arm collapses and what mends it."""
     unigram, arms = found["unigram"], found["arms"]
     ends = {name: mean_end(losses) for name, losses in arms.items()}
     fails = ends["exercise"] > 0.97 * unigram
-    mended = [n for n, end in ends.items() if n != "exercise" and end < 0.95 * unigram]
-    not_mended = [n for n in ends if n != "exercise" and n not in mended]
+    learns = mended(arms, unigram)
+    not_mended = [n for n in ends if n != "exercise" and n not in learns]
     steps = found["first_step"]
     lines = [
         f"The exercise's recipe ends at {ends['exercise']:.2f} nats a target; the "
         f"characters' own frequencies give {unigram:.2f}: it "
         + ("has learnt nothing more." if fails else "learns more than these."),
         "Of the changes, "
-        + (", ".join(f"{n} ({ends[n]:.2f})" for n in mended) or "none")
+        + (", ".join(f"{n} ({ends[n]:.2f})" for n in learns) or "none")
         + " let it learn"
         + (f"; not {', '.join(not_mended)}." if not_mended else "."),
         "Adam's first step moves the output of the first MLP by "

@@ -1,6 +1,7 @@
 """CSV files to columns of numbers, with errors that name the file and the line."""
 
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ def read_columns(csv_file: str | Path, names: tuple[str, ...]) -> dict[str, np.n
     if len(rows) == 1:
         raise BadInput(f"{csv_file} has a header and no rows")
     if set(map(len, rows)) != {len(header)}:
-        line = next(i for i, row in enumerate(rows, 1) if len(row) != len(header))
+        i = next(i for i, row in enumerate(rows) if len(row) != len(header))
         raise BadInput(
-            f"{csv_file} line {line} has {len(rows[line - 1])} fields; "
+            f"{csv_file} line {line_of(csv_file, i)} has {len(rows[i])} fields; "
             f"the header has {len(header)}"
         )
     columns = list(zip(*rows[1:], strict=True))
@@ -44,6 +45,14 @@ def read_rows(csv_file: str | Path) -> list[list[str]]:
     return rows
 
 
+def line_of(csv_file: str | Path, i: int) -> int:
+    """Return the line on which row i of a CSV file ends: a field may hold several."""
+    with open(csv_file, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        next(itertools.islice(reader, i, None))
+        return reader.line_num
+
+
 def parse_numbers(
     csv_file: str | Path, name: str, texts: tuple[str, ...]
 ) -> np.ndarray:
@@ -51,10 +60,11 @@ def parse_numbers(
     try:
         return np.array([float(text) for text in texts])
     except ValueError:
-        for line, text in enumerate(texts, 2):
+        for i, text in enumerate(texts, 1):
             try:
                 float(text)
             except ValueError:
+                line = line_of(csv_file, i)
                 raise BadInput(
                     f"{csv_file} line {line}: {name} is {text[:40]!r}, not a number"
                 ) from None
@@ -63,12 +73,12 @@ def parse_numbers(
 
 def require(csv_file, name: str, values: np.ndarray, valid: np.ndarray, rule: str):
     """Raise BadInput with the lines of the values (N,) that are not valid (N,)."""
-    lines = np.flatnonzero(~valid) + 2
-    if len(lines):
-        more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
+    wrong = np.flatnonzero(~valid)
+    if len(wrong):
+        more = f" (and {len(wrong) - 1} more lines)" if len(wrong) > 1 else ""
         raise BadInput(
-            f"{csv_file} line {lines[0]}: {name} is {values[lines[0] - 2]:g}; "
-            f"it must be {rule}{more}"
+            f"{csv_file} line {line_of(csv_file, wrong[0] + 1)}: {name} is "
+            f"{values[wrong[0]]:g}; it must be {rule}{more}"
         )
 
 

@@ -108,9 +108,9 @@ def _interrupts_blocked() -> Iterator[None]:
 def _results(left: list[Future], told: "_Told", in_order: bool) -> Iterator[Any]:
     while left:
         wait([f for f in left if not f.done()], POLL, FIRST_COMPLETED)
-        told.pass_on()
         signum = received_signal()  # first: what has ended until then is given
         done = [f for f in left if f.done()]
+        told.pass_on()  # after: all that these have told
         failed = [f for f in done if f.exception()]
         if in_order:
             done = [] if failed else list(itertools.takewhile(Future.done, left))

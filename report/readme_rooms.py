@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from machinery.errors import BadInput
+
 Row = tuple[str, str, float, str]  # assignment, driver, seconds, result
 
 
@@ -18,7 +20,7 @@ def headline_rows(run: dict[str, Any]) -> list[Row]:
 def headlines(summary: dict[str, Any]) -> str:
     """Return the four sizes' results, beside counting and mixed with it."""
     run = summary["headlines"]
-    ngram, most = run["ngram"], max(m["size"] for m in run["models"])
+    ngram, sizes = run["ngram"], [str(m["size"]) for m in run["models"]]
     lines = [
         *(f"{note}.\n" for note in run["texts"]),
         "| model | weights | best epoch | test NLL, nats a text | bits a character "
@@ -44,14 +46,18 @@ def headlines(summary: dict[str, Any]) -> str:
             for t in run["temperature"]
         ),
         "",
-        f"`train_headlines.py`, recipe {run['recipe']}, sizes 1 to {most}, one run of "
-        f"seed {run['seed']}; {made_by(run)}",
+        f"`train_headlines.py`, recipe {run['recipe']}, sizes {', '.join(sizes)}, one "
+        f"run of seed {run['seed']}; {made_by(run)}",
     ]
     return "\n".join(lines)
 
 
 def sentiment_rows(run: dict[str, Any]) -> list[Row]:
     shown = ("the assignment", "n-gram network + NB-SVM", "NB-SVM")
+    if "films" not in run["tables"]:
+        raise BadInput(
+            "a README shows both splits: run train_sentiment.py, not --quick"
+        )
     random, films = (
         {row["name"]: row["mean"] for row in run["tables"][split]["rows"]}
         for split in ("random", "films")
@@ -60,7 +66,7 @@ def sentiment_rows(run: dict[str, Any]) -> list[Row]:
         f"{name} {random[name]:.1%} / {films[name]:.1%}" for name in shown
     )
     what = "self-attention and layer norm by hand judge movie reviews"
-    what += f" ({of_seeds(run)})"
+    what += f" (means of {n_seeds(run)} trainings)" if n_seeds(run) > 1 else ""
     return [(what, "train_sentiment", run["seconds"], result)]
 
 
@@ -124,11 +130,14 @@ def gpt2(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def n_seeds(run: dict[str, Any]) -> int:
+    return max(len(row["accuracies"]) for row in run["tables"]["random"]["rows"])
+
+
 def of_seeds(run: dict[str, Any]) -> str:
-    n = max(len(row["accuracies"]) for row in run["tables"]["random"]["rows"])
-    if n == 1:
+    if n_seeds(run) == 1:
         return "one training of each kind (`--n-seeds 1`)"
-    return f"means of {n} trainings with their standard deviation"
+    return f"means of {n_seeds(run)} trainings with their standard deviation"
 
 
 def similarity_rows(run: dict[str, Any]) -> list[Row]:

@@ -93,11 +93,15 @@ def sentences(found: dict[str, Any]) -> list[str]:
         f"{found['reach']['token']:.2%} with one norm for each token",
     ]
     if len(hiding) == 2:
+        mask, zero = (
+            {name: values[-1] for name, values in hiding[how].items()}
+            for how in ("mask", "zero")
+        )
+        looks_better = zero["training"] < mask["training"]
+        trap = looks_better and zero["validation"] < mask["validation"]
         said.append(
-            "words hidden by masking: validation "
-            f"{hiding['mask']['validation'][-1]:.2%}; by zeroed vectors: "
-            f"{hiding['zero']['validation'][-1]:.2%}, though its training loss "
-            f"is {hiding['zero']['training'][-1]:.3f} against "
-            f"{hiding['mask']['training'][-1]:.3f}"
+            f"words hidden by masking: validation {mask['validation']:.2%}; by zeroed "
+            f"vectors: {zero['validation']:.2%}, {'though' if trap else 'and'} its "
+            f"training loss is {zero['training']:.3f} against {mask['training']:.3f}"
         )
     return said

@@ -40,8 +40,7 @@ class Lexicon:
         parts = [encoded]
         for order, ngrams in ((2, self.bigrams), (3, self.trigrams)):
             parts.append(ngrams.encode(pack(encoded, tokens, order)))
-        found = [np.where(there, part[place], PAD).astype(np.int32) for part in parts]
-        return torch.from_numpy(np.stack(found))
+        return torch.from_numpy(np.stack([take(part, place, there) for part in parts]))
 
     def words(self, tokens: Tokens, length: int) -> Tensor:
         """Return the first words of reviews: (N, length) int32."""
@@ -49,7 +48,13 @@ class Lexicon:
         encoded = self.vocabulary.encode(tokens)
         first = tokens.begin[:-1, None] + np.arange(length)
         place = np.where(there, first, place)
-        return torch.from_numpy(np.where(there, encoded[place], PAD).astype(np.int32))
+        return torch.from_numpy(take(encoded, place, there))
+
+
+def take(part: np.ndarray, place: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return what stands at some places, int32, pads where there is nothing."""
+    part = np.append(part, PAD)  # there may be no token at all
+    return np.where(there, part[place], PAD).astype(np.int32)
 
 
 def learn_lexicon(tokens: Tokens, train: np.ndarray) -> Lexicon:

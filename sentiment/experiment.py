@@ -44,10 +44,9 @@ def prepare(config: Config, cache: Path) -> Corpus:
     """Read and tokenize the reviews, split them, and count the yardstick."""
     found = reviews.load(config.data_dir)
     tokens = prepared.tokens_of(found, cache)
-    split = reviews.splits(found, config.seed, config.film_block)
     datasets, svms, scores = {}, {}, {}
     for name in config.split_names:
-        rows = split[name]
+        rows = reviews.split(name, found, config.seed, config.film_block)
         data = make_dataset(name, tokens, found.labels, rows, config.max_len)
         encoded = data.lexicon.vocabulary.encode(tokens)
         svm = nb_svm.fit(

@@ -44,4 +44,5 @@ def predict(source: str, model_file: Path) -> Iterator[str]:
         p = 1 / (1 + np.exp(-float(logit)))
         words = inside.moved(model, lexicon, text)
         why = ", ".join(f"{word} {change:+.2f}" for word, change in words)
-        yield f"{'praise' if p >= 0.5 else 'blame'} {p:6.1%}  {text[:60]}\n    {why}"
+        said = "praise" if logit > 0 else "blame" if logit < 0 else "undecided"
+        yield f"{said} {p:6.1%}  {text[:60]}\n    {why}"

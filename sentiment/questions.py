@@ -153,7 +153,28 @@ def verdicts(found: dict[str, dict[str, Any]], leaks: dict[str, dict]) -> list[s
             f"bigrams with a training review of their label, {leak['other']:.1%} with "
             "one of the other label"
         )
-    return said
+    return said + met_films(found)
+
+
+def met_films(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Say how much better each model is where training has met the test's films."""
+    if not {"random", "films"} <= found.keys():
+        return []
+    random, films = (
+        {row["name"]: row["mean"] for row in found[split]["rows"]}
+        for split in ("random", "films")
+    )
+    gains = ", ".join(
+        f"{name} {100 * (mean - films[name]):+.2f}"
+        for name, mean in random.items()
+        if name in films
+    )
+    error = np.hypot(*(found[s]["rows"][-1]["error"] for s in ("random", "films")))
+    return [
+        f"accuracy on the random split less that with films kept apart, in points: "
+        f"{gains}: what meeting its film is worth, give or take the standard error of "
+        f"two test sets, {100 * error:.2f}"
+    ]
 
 
 def leak(

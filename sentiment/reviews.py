@@ -54,13 +54,21 @@ def from_folder(folder: Path) -> list[tuple[str, int, bool]]:
     for half in ("train", "test"):
         for label, name in enumerate(("neg", "pos")):
             part = folder / half / name
-            files = sorted(part.glob("*.txt"), key=lambda p: int(p.stem.split("_")[0]))
+            files = sorted(part.glob("*.txt"), key=number_of)
             if not files:
                 raise BadInput(
                     f"{folder} is not aclImdb: no reviews such as {part / '0_9.txt'}"
                 )
             rows += [(read_text(path), label, half == "test") for path in files]
     return rows
+
+
+def number_of(path: Path) -> int:
+    """Return a review's number; BadInput for a file of another name."""
+    number = path.stem.split("_")[0]
+    if not number.isdecimal():
+        raise BadInput(f"{path} is no review: its name must be NUMBER_RATING.txt")
+    return int(number)
 
 
 def without_copies(rows: Sequence[tuple[str, int, bool]], name: str) -> Reviews:
@@ -93,15 +101,14 @@ def without_copies(rows: Sequence[tuple[str, int, bool]], name: str) -> Reviews:
     return Reviews(list(texts), np.array(labels), np.array(own_test), notes)
 
 
-def splits(reviews: Reviews, seed: int, block: int = 0) -> dict[str, Split]:
-    """Return the course's split and the one that keeps films apart.
+def split(name: str, reviews: Reviews, seed: int, block: int = 0) -> Split:
+    """Return the course's split (random) or the one that keeps films apart (films).
 
     A test set that was given is the test set of both.
     """
-    return {
-        "random": random_split(reviews, seed),
-        "films": film_split(reviews, block),
-    }
+    if name == "random":
+        return random_split(reviews, seed)
+    return film_split(reviews, block)
 
 
 def random_split(reviews: Reviews, seed: int) -> Split:

@@ -1,5 +1,6 @@
 """Trainings of the classifiers, what they say of held-out reviews, their files."""
 
+import hashlib
 import math
 import operator
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ class Run:
     logits: Tensor | None = None  # (N,) of the held-out reviews; nan for the others
     best_epoch: int = 0
     model: nn.Module | None = None  # only where it was trained now
+    model_hash: str = ""  # of its file, where the run was read from one
 
 
 def epochs_of(job: Job, config: Config) -> int:
@@ -130,8 +132,10 @@ def train_all(
     the jobs whose models are wanted afterwards, and their files.
     """
     with Progress(0, unit="") as progress, RunFolder(folder.path / "trainings") as kept:
-        there = jobs if config.resume else []
-        done = load_ended(there, kept.path, folder.path, keep, config, digest)
+        if not config.resume:  # what an earlier run has left is none of this one
+            for job in jobs:
+                (kept.path / f"{job.name}.pt").unlink(missing_ok=True)
+        done = load_ended(jobs, kept.path, folder.path, keep, config, digest)
         left = [job for job in jobs if job.name not in done]
         steps = (recipes.steps(job, datasets[job.split]) for job in left)
         costs = (cost(job) * epochs_of(job, config) for job in left)
@@ -147,9 +151,11 @@ def train_all(
         ) as trained:
             for run in trained:
                 name, data = run.job.name, datasets[run.job.split]
+                model = b""
                 if name in keep:
-                    folder.write(keep[name], dump_model(run, data, config))
-                kept.write(f"{name}.pt", dump_run(run, config, digest))
+                    model = dump_model(run, data, config)
+                    folder.write(keep[name], model)
+                kept.write(f"{name}.pt", dump_run(run, config, digest, model))
                 run.model = None
                 done[name] = run
                 progress.print(describe(run))
@@ -164,10 +170,20 @@ def load_ended(
     found = {}
     for job in jobs:
         path = trainings / f"{job.name}.pt"
-        model = models / keep[job.name] if job.name in keep else path
-        if path.exists() and model.exists():
-            found[job.name] = load(job, path, config, digest)
+        if path.exists():
+            run = load(job, path, config, digest)
+            if job.name not in keep or is_of(run, models / keep[job.name]):
+                found[job.name] = run
     return found
+
+
+def is_of(run: Run, model: Path) -> bool:
+    """Whether a model's file is the one that was written with a run's."""
+    return model.exists() and hashed(model.read_bytes()) == run.model_hash
+
+
+def hashed(model: bytes) -> str:
+    return hashlib.sha256(model).hexdigest()
 
 
 def train_one(
@@ -200,24 +216,28 @@ def options(job: Job, config: Config) -> dict:
     )
 
 
-def dump_run(run: Run, config: Config, digest: str) -> bytes:
-    """Return a run's file: its numbers, without the model."""
+def dump_run(run: Run, config: Config, digest: str, model: bytes) -> bytes:
+    """Return a run's file: its numbers, and which model's file belongs to them."""
     return checkpoint.dump(
         f"{KIND}_run", {"logits": run.logits}, options(run.job, config), {},
         metrics=run.rows, best_epoch=run.best_epoch, data_hash=digest,
+        model_hash=hashed(model),
     )  # fmt: skip
 
 
 def load(job: Job, path: Path, config: Config, digest: str) -> Run:
     """Return the run of a file; CheckpointError for another config or other data."""
-    parts = {"metrics": list, "best_epoch": int, "data_hash": str}
+    parts = {"metrics": list, "best_epoch": int, "data_hash": str, "model_hash": str}
     content = checkpoint.read(path, also=parts)
     checkpoint.check_kind(content, "run of train_sentiment.py", [f"{KIND}_run"], path)
     checkpoint.compare(content["config"], options(job, config), MAY_CHANGE, path)
     if content["data_hash"] != digest:
         raise checkpoint.CheckpointError(f"{path} was trained on other reviews")
     logits = content["state_dict"]["logits"]
-    return Run(job, content["metrics"], logits, content["best_epoch"])
+    return Run(
+        job, content["metrics"], logits, content["best_epoch"],
+        model_hash=content["model_hash"],
+    )  # fmt: skip
 
 
 def dump_model(run: Run, dataset: Dataset, config: Config) -> bytes:

@@ -157,6 +157,21 @@ def test_fault_19_an_empty_cell_is_not_a_number(file):
 
 
 @pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("x,1,2\n", "line 4 has 3 fields"),
+        ("x,1,a,2\n", "line 4: lat is 'a', not a number"),
+        ("x,1,91,2\n", "line 4: lat is 91"),
+    ],
+)
+def test_a_quoted_line_break_counts_as_a_line(tmp_path, row, said):
+    path = tmp_path / "places.csv"
+    path.write_text(f'name,long,lat,country\n"a\nb",1,2,3\n{row}')
+    with pytest.raises(ValueError, match=f"places.csv {said}"):
+        EuropeDataset(path)
+
+
+@pytest.mark.parametrize(
     ("name", "text", "rule"),
     [
         ("long", "180.5", "±180 degrees"),

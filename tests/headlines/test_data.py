@@ -184,6 +184,7 @@ def test_files_of_three_kinds_give_the_same_texts(tmp_path):
         ("a.csv", "id,title\n", None, "a.csv needs --column"),
         ("a.csv", "id,title\n", "name", r"no column name; found \['id', 'title'\]"),
         ("a.csv", "id,t\n1,a\n2\n", "t", "line 3 has 1 fields; the header has 2"),
+        ("a.csv", 'id,t\n1,"a\nb"\n2\n', "t", "line 4 has 1 fields; the header has 2"),
         ("a.jsonl", "[" * 100_000, "t", "line 1 is not JSON"),
         ("a.jsonl", '{"x": 1}\n', "t", "line 1 has no text in a column t"),
         ("a.jsonl", '{"t": "a"}\nno\n', "t", "line 2 is not JSON"),

@@ -123,6 +123,37 @@ def test_the_model_kept_is_that_of_the_best_epoch(monkeypatch, tmp_path, corpus)
     assert_equal(dict(runs.restore(content, "model.pt").state_dict()), second)
 
 
+def test_what_is_asked_of_a_run_is_asked_of_its_best_epoch(monkeypatch, corpus):
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "evaluate", validations(None, [3.0, 1.0, 2.0, 4.0]))
+        run = train(start(config(), corpus))
+    assert experiment.best_nll(run) == 1.0
+    last = {name: p.clone() for name, p in run.model.state_dict().items()}
+    found = questions.assess([run], yardstick.count(corpus))[0]
+    run.model.load_state_dict(run.best)
+    best = runs.evaluate(run.model, corpus.tokens["validation"])
+    assert found["validation"]["nll"] == pytest.approx(best["nll"])
+    run.model.load_state_dict(last)
+    at_the_end = runs.evaluate(run.model, corpus.tokens["validation"])
+    assert found["validation"]["nll"] != pytest.approx(at_the_end["nll"])
+    assert (found["best_epoch"], found["epochs"]) == (2, 4)
+
+
+def test_few_and_all_texts_are_told_apart(corpus):
+    settings = config(epochs=1)
+    trained = {1: train(start(settings, corpus))}
+    few = train(runs.start("few", 1, settings, corpus, CPU, 20))
+    found = questions.compare_few(trained, few, ["qai zia"] * 64)
+    assert found["n_few"] == 20
+    assert found["validation_nll"] == {
+        "all": trained[1].rows[0]["validation_nll"],
+        "few": few.rows[0]["validation_nll"],
+    }
+    assert found["train_loss"]["few"] == few.rows[0]["train_loss"]
+    assert found["texts"]["all"]["distinct_texts"] == 1
+    assert found["texts"]["few"]["distinct_texts"] > 1
+
+
 def test_sampling_more_often_changes_no_weight(monkeypatch, corpus):
     one = train(start(config(), corpus))
     monkeypatch.setattr(runs, "N_SAMPLES", 30)
@@ -223,6 +254,35 @@ def test_a_finished_experiment_resumes_whichever_size_was_best(
         )
         assert (few.size, again[1].size, again[1].epoch) == (best, best, 1)
         assert_equal(again[1].model.state_dict(), few.model.state_dict())
+
+
+def test_an_experiment_goes_on_in_a_folder_that_has_had_another(
+    monkeypatch, tmp_path, corpus
+):
+    settings = config(sizes="1,2", epochs=2)
+    whole, few = experiment.train_all(settings, corpus, CPU, tmp_path / "whole")
+    other = replace(settings, seed=1)
+    experiment.train_all(other, corpus, CPU, tmp_path / "cut")
+    monkeypatch.setattr("machinery.progress._received", received := [])
+    monkeypatch.setattr(
+        experiment, "describe_epoch", lambda run: received.append(2) or "an epoch"
+    )
+    with pytest.raises(Interrupted):
+        experiment.train_all(settings, corpus, CPU, tmp_path / "cut")
+    monkeypatch.undo()
+    monkeypatch.setattr(runs, "SIZES", TINY)
+    again = replace(settings, resume=True)
+    resumed, few_again = experiment.train_all(again, corpus, CPU, tmp_path / "cut")
+    for size, run in whole.items():
+        assert_equal(resumed[size].model.state_dict(), run.model.state_dict())
+    assert_equal(few_again.model.state_dict(), few.model.state_dict())
+
+
+def test_few_texts_are_fewer_than_all(corpus):
+    n = len(corpus.tokens["train"])
+    experiment.check_few(config(n_few=n - 1), corpus)
+    with pytest.raises(BadInput, match=f"--n-few must be below the {n} .* got {n}"):
+        experiment.check_few(config(n_few=n), corpus)
 
 
 def test_an_interrupted_experiment_goes_on_where_it_stopped(

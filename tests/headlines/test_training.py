@@ -104,3 +104,21 @@ def test_the_exercises_loss_is_the_padded_one(tokens):
     batches = training.make_batches(tokens, RECIPES["exercise"], 1)(generator())
     batch = next(iter(batches))
     assert batch.shape == (32, 150)
+
+
+def test_the_fast_recipe_starts_small_and_the_exercise_s_as_torch_does():
+    torch.manual_seed(0)
+    size = Size(num_neurons=8, num_heads=2, num_blocks=4, num_emb=24)
+    model = build_model(size, RECIPE)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    training.initialize(model, RECIPES["exercise"])
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    training.initialize(model, RECIPE)
+    for name, parameter in model.named_parameters():
+        if name.endswith(("w_c.weight", "mlp.2.weight")):  # two branches of four blocks
+            torch.testing.assert_close(parameter, before[name] / 8**0.5)
+        elif "embedding" in name:
+            std = RECIPE.position_std if "positional" in name else RECIPE.embedding_std
+            assert parameter.std().item() == pytest.approx(std, rel=0.15)
+        else:
+            assert torch.equal(parameter, before[name])

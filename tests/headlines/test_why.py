@@ -53,6 +53,31 @@ def test_an_arm_learns_and_its_changes_are_made(tokens, monkeypatch):
     assert same == losses[:3]
 
 
+def test_each_arm_changes_one_thing_of_the_exercise_s(tokens, monkeypatch):
+    assert why.ARMS["exercise"] == {}
+    changed = [set(changes) for changes in why.ARMS.values() if changes]
+    assert changed == [{"matrix_lr"}, {"warm_up"}, {"pre_norm"}, {"lr"}]
+    assert 0 < why.ARMS["small rate for one matrix"]["matrix_lr"] < 0.1
+    assert why.ARMS["rate 1e-4"] == {"lr": 1e-4}
+    built, build = [], why.build_model
+
+    def recorded(size, recipe):
+        built.append(recipe)
+        return build(size, recipe)
+
+    monkeypatch.setattr(why, "build_model", recorded)
+    for changes in why.ARMS.values():
+        next(why.train_arm(TINY, tokens, 0, 1, **changes))
+    assert [recipe.pre_norm for recipe in built] == [False] * 3 + [True, False]
+
+
+def test_one_step_is_too_large_where_its_rate_alone_mends():
+    arms = {name: [3.0] for name in why.ARMS}
+    assert why.mended(arms, 3.0) == []
+    arms["small rate for one matrix"] = [2.0]
+    assert why.mended(arms, 3.0) == ["small rate for one matrix"]
+
+
 def test_an_arm_s_loss_is_of_a_target_as_the_characters_entropy_is(tokens):
     learnt = why.mean_end(list(why.train_arm(TINY, tokens, 0, 60, lr=0.02)))
     # a model of the characters' order knows more than their frequencies, and not all

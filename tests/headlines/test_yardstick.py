@@ -28,6 +28,31 @@ def test_a_planted_weight_is_found():
     assert weight == pytest.approx(0.7, abs=0.03)
 
 
+def test_the_test_lines_choose_nothing():
+    rng = np.random.default_rng(0)
+    texts = [
+        "".join(rng.choice(list("abcd"), 12, p=[0.6, 0.2, 0.1, 0.1])) for _ in "_" * 90
+    ]
+    tokens = torch.from_numpy(Tokenizer(13).encode(texts))
+    parts = {"train": tokens[:50], "validation": tokens[50:70], "test": tokens[70:]}
+    others = parts | {"test": parts["test"].flip(0).where(tokens[:20] != 1, 26)}
+    counted = [yardstick.count(Corpus({}, part)) for part in (parts, others)]
+    assert counted[0].order == counted[1].order
+    assert counted[0].scale == counted[1].scale
+    held_out = [one.log_probs["validation"] for one in counted]
+    assert (held_out[0] == held_out[1]).all()
+    flat = {split: np.full_like(lp, -3.0) for split, lp in counted[0].log_probs.items()}
+    weights = [
+        yardstick.mixture(flat, one, part["test"])["weight"]
+        for one, part in zip(counted, (parts, others), strict=True)
+    ]
+    assert weights[0] == weights[1]
+    alone = yardstick.best_weight(flat["validation"], held_out[0])
+    assert weights[0] == alone
+    # the other test lines would have wanted another one
+    assert yardstick.best_weight(flat["test"], counted[1].log_probs["test"]) != alone
+
+
 def test_lines_are_measured_by_hand():
     tokens = torch.from_numpy(Tokenizer(4).encode(["ab", "abcd"]))
     log_probs = np.array([[-1.0, -2, -3, 0], [-1, -1, -1, -1]])

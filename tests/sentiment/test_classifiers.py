@@ -1,13 +1,16 @@
 """Planted truths: what the classifiers must learn, and what they must not see."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from sentiment import inside, nb_svm, questions
+from sentiment import inside, nb_svm, questions, recipes, runs
 from sentiment.data import Dataset, Lexicon, make_dataset
 from sentiment.network import NgramNetwork
+from sentiment.recipes import Job
 from sentiment.tokens import Vocabulary, choose_ngrams, number, pack
 
 
@@ -91,6 +94,135 @@ def test_the_bootstrap_of_a_planted_difference():
     assert 0.006 < found["error"] < 0.014
     same = questions.bootstrap(a, a)
     assert same["low"] <= 0 <= same["high"]
+
+
+def test_the_bootstrap_is_paired():
+    """Where both models fail on the same reviews, a small gain is sure."""
+    draw = np.random.default_rng(0)
+    worse = draw.random(2000) < 0.8
+    better = worse | (draw.random(2000) < 0.05)
+    found = questions.bootstrap([better] * 2, [worse] * 2)
+    gain = (better & ~worse).mean()
+    assert found["difference"] == pytest.approx(gain)
+    assert found["error"] == pytest.approx((gain * (1 - gain) / 2000) ** 0.5, rel=0.1)
+
+
+def some_data(labels) -> Dataset:
+    rows = {
+        name: np.arange(i, len(labels), 3)
+        for i, name in enumerate(("train", "validation", "test"))
+    }
+    return Dataset("random", rows, torch.tensor(labels).float(), *[None] * 4)
+
+
+def test_what_joins_network_and_yardstick_is_chosen_on_validation_alone():
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 2, 600)
+    logits, scores = (labels - 0.5 + draw.normal(0, 1, 600) for _ in range(2))
+    first = questions.stack(logits, scores, some_data(labels))
+    for split, changes in (("train", False), ("test", False), ("validation", True)):
+        other = labels.copy()
+        other[some_data(labels).rows[split]] ^= 1
+        again = questions.stack(logits, scores, some_data(other))
+        assert (not np.allclose(first, again)) == changes, split
+    validation, test = (some_data(labels).rows[s] for s in ("validation", "test"))
+    hits = [((x > 0) == labels)[test].mean() for x in (logits, scores, first)]
+    assert hits[2] > max(hits[:2])
+    assert ((first > 0) == labels)[validation].mean() > 0.7
+
+
+def test_the_yardstick_s_strength_is_the_best_on_validation(monkeypatch):
+    found = number(TEXTS)
+    encoded = Vocabulary(found.words).encode(found)
+    train, validation = np.arange(0, len(TEXTS), 2), np.arange(1, len(TEXTS), 2)
+    monkeypatch.setattr(nb_svm, "STRENGTHS", (1e-9, 1.0))
+    right = nb_svm.fit(encoded, found, LABELS, train, validation)
+    assert right.strength == 1.0
+    turned = LABELS.copy()
+    turned[validation] ^= 1  # who has learnt nothing alone is not all wrong
+    assert nb_svm.fit(encoded, found, turned, train, validation).strength == 1e-9
+
+
+def test_the_best_epoch_is_the_first_with_the_highest_validation_accuracy():
+    accuracies, best = [0.7, 0.9, 0.9, 0.8, 0.95], []
+    rows = [{"validation_accuracy": value} for value in accuracies]
+    for n in range(1, 6):
+        if runs.is_best(rows[:n]):
+            best.append(n)
+    assert best == [1, 2, 5]
+
+
+def test_the_bonus_steps_its_tables_faster_and_its_rates_fall_to_zero():
+    model, recipe = network(), recipes.RECIPES["best"]
+    optimizer, scheduler = recipes.make_optimizer(model, recipe, 1000)
+    rates = []
+    for _ in range(1000):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    words, tables = map(np.array, zip(*rates, strict=True))
+    assert tables == pytest.approx(words * recipe.table_rate / recipe.learning_rate)
+    assert recipe.table_rate > recipe.learning_rate
+    assert (np.diff(words[:150]) > 0).all()
+    assert words[-1] == pytest.approx(recipe.learning_rate / 1000)
+    held = {id(p) for p in optimizer.param_groups[1]["params"]}
+    assert held == {id(table.weight) for table in model.tables}
+
+
+def test_the_bonus_smooths_its_labels():
+    """The loss is least at the logit of the smoothed label, not further out."""
+    job, smooth = Job("best", "random", 0), recipes.RECIPES["best"].smoothing
+    data = SimpleNamespace(
+        lengths=torch.full((2,), 5), labels=torch.tensor([0.0, 1.0]),
+        ids=torch.ones(3, 2, 8, dtype=torch.int32),
+    )  # fmt: skip
+
+    class Says(torch.nn.Module):
+        def __init__(self, logit):
+            super().__init__()
+            self.logit = torch.nn.Parameter(torch.tensor([-logit, logit]))
+
+        def forward(self, ids, there):
+            return self.logit
+
+    loss = recipes.loss_function(job, data)
+    best = float(np.log((1 - smooth / 2) / (smooth / 2)))
+    at_best, *others = (
+        loss(Says(logit), torch.arange(2)).item()
+        for logit in (best, best - 1, best + 1)
+    )
+    assert at_best < min(others)
+
+
+def part(random_or_films: float, low: float, difference: float, error: float) -> dict:
+    rows = [
+        {
+            "name": name,
+            "mean": random_or_films + more,
+            "error": 0.006,
+            "accuracies": [1],
+        }
+        for name, more in (("n-gram network", 0.02), ("NB-SVM", 0.0))
+    ]
+    gain = {"difference": difference, "error": error, "low": low, "high": 0.03}
+    return {"rows": rows, "n_test": 2500, "attention": {"best": gain}}
+
+
+def test_the_sentences_follow_the_numbers():
+    found = {
+        "random": part(0.91, -0.001, 0.010, 0.005),
+        "films": part(0.90, 0.001, 0.004, 0.005),
+    }
+    leaks = {"random": {"same": 0.2, "other": 0.1}}
+    random, _, films, *rest = questions.verdicts(found, leaks)
+    assert "+1.00 points" in random
+    assert "more than its standard error of 0.50" in random
+    assert "+0.40 points" in films
+    assert "less than its standard error of 0.50" in films
+    assert "n-gram network +1.00, NB-SVM +1.00" in rest[-1]
+    assert "two test sets, 0.85" in rest[-1]
+    alone = questions.verdicts({"random": found["random"]}, leaks)
+    assert not any("meeting its film" in line for line in alone)
 
 
 def test_a_calibrated_classifier_is_found_calibrated():

@@ -65,3 +65,20 @@ def test_word_dropout_by_masking_hides_and_by_zeroing_leaves_a_place():
         else:
             assert seen["there"].all()
             assert 0.7 < (seen["ids"] > 0).float().mean() < 0.97
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "loss", "said"),
+    [(0.85, 0.3, "though"), (0.91, 0.3, "and"), (0.85, 0.5, "and")],
+)
+def test_zeroing_is_a_trap_only_where_its_training_looks_better(accuracy, loss, said):
+    found = {
+        "norms": {"sample": [0.84], "token": [0.85]},
+        "moved": {"sample": 0.1, "token": 0.0},
+        "reach": {"sample": 0.1, "token": 0.0},
+        "hiding": {
+            "mask": {"validation": [0.7, 0.9], "training": [0.6, 0.4]},
+            "zero": {"validation": [0.7, accuracy], "training": [0.6, loss]},
+        },
+    }
+    assert f", {said} its training loss is" in costs.sentences(found)[-1]

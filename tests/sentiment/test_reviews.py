@@ -1,5 +1,6 @@
 """Reviews and splits: nothing in two of them, films apart, faults named."""
 
+import shutil
 from itertools import combinations
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from machinery.errors import BadInput
 from sentiment import reviews
-from sentiment.reviews import GAP, SPLITS, Reviews
+from sentiment.reviews import SPLITS, Reviews
 
 
 def made(n: int) -> Reviews:
@@ -19,7 +20,8 @@ def made(n: int) -> Reviews:
 @pytest.mark.parametrize("block", range(5))
 def test_no_review_is_in_two_splits(block):
     found = made(4000)
-    for rows in reviews.splits(found, 7, block).values():
+    for name in ("random", "films"):
+        rows = reviews.split(name, found, 7, block)
         everyone = np.concatenate([rows[split] for split in SPLITS])
         assert len(np.unique(everyone)) == len(everyone)
         for split in ("validation", "test"):
@@ -44,7 +46,7 @@ def test_films_are_a_gap_apart(block):
         parts = {s: rows[s][found.labels[rows[s]] == label] for s in SPLITS}
         for a, b in combinations(SPLITS, 2):
             apart = np.abs(parts[a][:, None] - parts[b]).min()
-            assert apart > GAP, (a, b)
+            assert apart > 50, (a, b)  # a film has up to thirty reviews
         assert (np.diff(parts["test"]) == 1).all()
 
 
@@ -91,6 +93,15 @@ def test_a_folder_without_reviews_is_named(tmp_path):
 
 def test_a_given_test_half_is_the_test_of_both_splits(reviews_folder):
     found = reviews.load(str(reviews_folder))
-    for rows in reviews.splits(found, 0).values():
+    for name in ("random", "films"):
+        rows = reviews.split(name, found, 0)
         assert sorted(rows["test"]) == np.flatnonzero(found.own_test).tolist()
         assert not found.own_test[rows["train"]].any()
+
+
+def test_a_file_that_is_no_review_is_named(reviews_folder, tmp_path):
+    folder = tmp_path / "aclImdb"
+    shutil.copytree(reviews_folder, folder)
+    (folder / "train" / "pos" / "notes.txt").write_text("mine")
+    with pytest.raises(BadInput, match=r"notes.txt is no review: .* NUMBER_RATING.txt"):
+        reviews.load(str(folder))

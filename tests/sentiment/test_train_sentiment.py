@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -59,6 +60,19 @@ def test_the_planted_word_is_learnt_and_named(finished_sentiment, run_here, tmp_
     assert second.startswith("blame")
 
 
+@pytest.mark.parametrize("others", ["", "a superb film\n"])
+def test_a_review_without_a_word_is_undecided(
+    finished_sentiment, run_here, tmp_path, others
+):
+    file = tmp_path / "mine.txt"
+    file.write_text(f"<br />\n{others}")
+    status, out, err = run_here(
+        train_sentiment, "--predict", file, "--output-dir", finished_sentiment
+    )
+    assert (status, err) == (0, "")
+    assert out.split()[:2] == ["undecided", "50.0%"]
+
+
 def test_a_saved_model_says_what_it_said_before(finished_sentiment, reviews_folder):
     model, lexicon = runs.load_model(finished_sentiment / "model.pt")
     content = torch.load(
@@ -71,7 +85,7 @@ def test_a_saved_model_says_what_it_said_before(finished_sentiment, reviews_fold
     with torch.no_grad():
         again = model(ids, ids[0] != 0)
     held_out = ~said.isnan()
-    rows = reviews.splits(found, 42, 0)["random"]
+    rows = reviews.split("random", found, 42)
     judged = {*rows["validation"].tolist(), *rows["test"].tolist()}
     assert set(held_out.nonzero()[:, 0].tolist()) == judged
     torch.testing.assert_close(again[held_out], said[held_out], rtol=1e-4, atol=1e-4)
@@ -102,6 +116,62 @@ def test_going_on_ends_with_the_same_bytes(
     assert goes_on[0] == 0
     assert ended == ["best_random_0", "best_random_no_attention_0"]
     assert_same(a, b, "model.pt", "trainings/best_random_0.pt")
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_a_run_goes_on_in_a_folder_that_has_had_another(
+    reviews_folder, run_here, tmp_path, monkeypatch
+):
+    a, b = tmp_path / "a", tmp_path / "b"
+    flags = ("--data-dir", reviews_folder, "--quick", "--recipe", "best", *SMALL)
+    assert run_here(train_sentiment, *flags, "--seed", 1, "--output-dir", b)[0] == 0
+    assert run_here(train_sentiment, *flags, "--output-dir", a)[0] == 0
+    train = runs.train
+
+    def stop_the_second(job, *rest):
+        if not job.attention:
+            raise Interrupted(2)
+        return train(job, *rest)
+
+    monkeypatch.setattr(runs, "train", stop_the_second)
+    assert run_here(train_sentiment, *flags, "--output-dir", b)[0] == 130
+    monkeypatch.setattr(runs, "train", train)
+    goes_on = run_here(train_sentiment, *flags, "--output-dir", b, "--resume")
+    assert goes_on[0] == 0, goes_on
+    assert_same(a, b, "model.pt", "trainings/best_random_0.pt")
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_a_model_of_another_run_is_not_taken_for_a_training_s(
+    reviews_folder, run_here, tmp_path
+):
+    """--costs has the same training, and keeps no model of it."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    flags = ("--data-dir", reviews_folder, "--quick", "--recipe", "best", *SMALL)
+    assert run_here(train_sentiment, *flags, "--output-dir", a)[0] == 0
+    assert run_here(train_sentiment, *flags, "--seed", 1, "--output-dir", b)[0] == 0
+    costs = run_here(train_sentiment, *flags, "--costs", "--output-dir", b)
+    assert costs[0] == 0, costs
+    (b / "trainings" / "best_random_no_attention_0.pt").unlink()
+    goes_on = run_here(train_sentiment, *flags, "--output-dir", b, "--resume")
+    assert goes_on[0] == 0, goes_on
+    assert_same(a, b, "model.pt", "trainings/best_random_0.pt")
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_the_random_split_alone_needs_no_films_apart(
+    reviews_folder, run_here, tmp_path
+):
+    few = tmp_path / "few"
+    for part in ("train/pos", "train/neg", "test/pos", "test/neg"):
+        (few / part).mkdir(parents=True)
+        for path in sorted((reviews_folder / part).iterdir())[:40]:
+            shutil.copy(path, few / part)
+    flags = ("--data-dir", few, "--recipe", "assignment", *SMALL, "--output-dir")
+    status, _, err = run_here(train_sentiment, *flags, tmp_path / "both")
+    assert status == 2
+    one_line(err, "too few to hold films apart")
+    assert run_here(train_sentiment, *flags, tmp_path / "one", "--quick")[0] == 0
 
 
 @pytest.mark.usefixtures("planted_vectors")
@@ -152,8 +222,6 @@ def test_going_on_from_shorter_reviews_is_refused(
 def test_going_on_with_other_reviews_is_refused(
     finished_sentiment, reviews_folder, run_here, tmp_path
 ):
-    import shutil
-
     other = shutil.copytree(reviews_folder, tmp_path / "other")
     next((other / "train" / "pos").glob("*.txt")).write_text("another one")
     status, _, err = run_here(
