@@ -167,14 +167,14 @@ def sounding(*notes: tuple[float, float, int]) -> np.ndarray:
 
 
 def test_intervals_that_tell_are_of_notes_that_sound_together():
-    fifths = sounding(*chord(0, 60, 67), *chord(2, 79, 60), *chord(4, 60, 64))
-    thirds = sounding(*chord(0, 60, 64), *chord(2, 60, 64), *chord(4, 60, 64))
+    fifths = sounding(*chord(0, 62, 69), *chord(2, 81, 62), *chord(4, 62, 66))
+    thirds = sounding(*chord(0, 62, 66), *chord(2, 62, 66), *chord(4, 62, 66))
     # during the long one: two thirds (one an octave wider) and a seventh; the short
     # ones follow each other, each when the one before ends
     under = sounding(
-        (0, 4, 60), (1, 1, 64), (2, 1, 76), (3, 0.5, 70), *chord(8, 5), *chord(9, 5)
+        (0, 4, 62), (1, 1, 66), (2, 1, 78), (3, 0.5, 72), *chord(8, 5), *chord(9, 5)
     )
-    unheard = sounding(*chord(0, 60, 61), *chord(2, 60, 61), *chord(4, 60, 61))
+    unheard = sounding(*chord(0, 62, 63), *chord(2, 62, 63), *chord(4, 62, 63))
     scraps = Scraps(
         np.stack([fifths, thirds, under, unheard]), ("Ada", "Bo"),
         np.array([0, 0, 1, 0]), np.arange(4), np.array([True, True, True, False]),
