@@ -280,6 +280,7 @@ def test_a_model_s_numbers_are_those_of_its_distributions(corpus):
 def test_trained_runs_are_assessed_in_their_order(corpus):
     trained = [planted_run(corpus, size, n_train=10 * size) for size in (1, 2, 3)]
     rows = questions.assess(trained, uniform(corpus))
+    assert questions.assess(trained[:1], uniform(corpus)) == rows[:1]
     for size, row, run in zip((1, 2, 3), rows, trained, strict=True):
         assert (row["size"], row["n_train"]) == (size, 10 * size)
         assert (row["epochs"], row["best_epoch"]) == (3, 2)
