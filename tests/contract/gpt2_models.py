@@ -13,7 +13,48 @@ SIZES = {"n_layer": 1, "n_head": 2, "n_embd": 8, "vocab_size": V, "block_size": 
 Past = list[Tensor]  # of each layer (2, B, heads, T, width), as the course's GPT-2
 
 
-class Tiny(nn.Module):
+class Absent(AttributeError, KeyError):
+    """What a config lacks, asked for as an attribute or by a key."""
+
+
+class Config(dict):
+    """The course's config: its entries are read as attributes, by keys or by get."""
+
+    def __init__(self, top_k: int) -> None:
+        super().__init__(
+            SIZES, top_k=top_k, n_ctx=40, n_positions=40, layer_norm_epsilon=1e-5,
+            initializer_range=0.02, seed=0, device="cpu",
+        )  # fmt: skip
+
+    def __missing__(self, name: str) -> None:
+        raise Absent(name)
+
+    __getattr__ = dict.__getitem__
+
+
+class StandIn(nn.Module):
+    """What both models share: the course's order of arguments, and dropout.
+
+    It is handed over in evaluation, and remembers whether it was asked in training.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.1)
+        self.asked_in_training = False
+        self.eval()
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None, past: Past | None = None,
+    ) -> tuple[Tensor, Past]:  # fmt: skip
+        """Map ids (B, T) after a past to logits (B, T, V) and the past with them."""
+        self.asked_in_training |= self.training
+        logits, past = self.read(input_ids, past)
+        return self.dropout(logits), past
+
+
+class Tiny(StandIn):
     """Our GPT with larger weights, so that its distributions are far from even."""
 
     def __init__(self) -> None:
@@ -23,11 +64,7 @@ class Tiny(nn.Module):
         for p in self.gpt.parameters():
             p.data.copy_(0.6 * torch.randn(p.shape, generator=generator))
 
-    def forward(
-        self, input_ids: Tensor, past: Past | None = None,
-        position_ids: Tensor | None = None, token_type_ids: Tensor | None = None,
-    ) -> tuple[Tensor, Past]:  # fmt: skip
-        """Map ids (B, T) after a past to logits (B, T, V) and the past with them."""
+    def read(self, input_ids: Tensor, past: Past | None) -> tuple[Tensor, Past]:
         cache = self.gpt.new_cache()
         for part, (k, v) in zip(cache, past or (), strict=past is not None):
             part.extend(k, v)
@@ -39,7 +76,7 @@ N_COMMON, N_RARE = 60, 160
 COMMON, RARE = -4.2, -7.4  # nats of a token
 
 
-class TwoKinds(nn.Module):
+class TwoKinds(StandIn):
     """Gives some tokens COMMON nats and the others RARE ones, whatever comes before."""
 
     def __init__(self) -> None:
@@ -47,10 +84,7 @@ class TwoKinds(nn.Module):
         logits = torch.tensor([COMMON] * N_COMMON + [RARE] * N_RARE)
         self.logits = nn.Parameter(logits)
 
-    def forward(
-        self, input_ids: Tensor, past: Past | None = None,
-        position_ids: Tensor | None = None, token_type_ids: Tensor | None = None,
-    ) -> tuple[Tensor, Past]:  # fmt: skip
+    def read(self, input_ids: Tensor, past: Past | None) -> tuple[Tensor, Past]:
         shape = (*input_ids.shape, len(self.logits))
         return self.logits.expand(shape), [torch.zeros(2, len(input_ids), 1, 1, 1)]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from grading.classes import Blame, NotOffered, plain, tensor
 from grading.loader import Solution
-from tests.contract.gpt2_models import LANGUAGE, RANDOM, Tiny, TwoKinds, V
+from tests.contract.gpt2_models import LANGUAGE, RANDOM, StandIn, Tiny, TwoKinds, V
 
 LIKELIHOOD, CLASSIFIER = "log_likelihood", "classification"
 TEXTS = {"text", "texts", "string", "snippet", "inputids", "tokens"}
@@ -70,15 +70,31 @@ def likelihoods(model: Tiny, ids: Tensor) -> Iterator[tuple[Tensor, str]]:
     yield alone.log_softmax(1).gather(1, following).sum(), past
 
 
+def ask(name: str, function: Callable, model: StandIn, text: Tensor) -> Any:
+    """What a function says of a text; Blame where it puts the model into training."""
+    value = function(model, text)
+    if model.asked_in_training:
+        raise Blame(
+            f"{name}: the model is asked in training mode, so dropout is at work: "
+            "model.eval() turns it off"
+        )
+    return value
+
+
 @torch.no_grad()
 def check_likelihood(solution: Solution, remark: Callable) -> None:
     """Blame a number that is not the sum of log p(x_t | what is before), t from 1."""
     log_likelihood, model = function(solution, LIKELIHOOD), Tiny()
     ids = torch.randint(V, (1, T))
-    value = log_likelihood(model, ids)
+    value, other = (ask(LIKELIHOOD, log_likelihood, model, ids) for _ in range(2))
     found = tensor(value, LIKELIHOOD)
     if found.numel() != 1:
         raise Blame(f"log_likelihood returns {found.numel()} numbers, it should be one")
+    if not found.allclose(tensor(other, LIKELIHOOD), equal_nan=True):
+        raise Blame(
+            "log_likelihood gives two values for one text: dropout of its own is at "
+            "work, also after model.eval()"
+        )
     answers = list(likelihoods(model, ids))
     why = next(
         (w for x, w in answers if math.isclose(found.item(), x, rel_tol=1e-3)),
@@ -94,7 +110,7 @@ def check_likelihood(solution: Solution, remark: Callable) -> None:
 
 
 def verdict(classify: Callable, text: Tensor) -> bool:
-    value: Any = classify(TwoKinds(), text)
+    value = ask(CLASSIFIER, classify, TwoKinds(), text)
     if isinstance(value, str):
         raise Blame(f"classification returns {value!r}, it must be True or False")
     return bool(tensor(value, CLASSIFIER))

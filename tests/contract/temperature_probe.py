@@ -6,14 +6,13 @@ V vocabulary, k tokens that top-k keeps.
 
 import inspect
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
 from grading.classes import Blame, NotOffered, tensor
 from grading.loader import Solution
-from tests.contract.gpt2_models import SIZES, Tiny, V
+from tests.contract.gpt2_models import Absent, Config, Tiny, V
 
 NAME = "temperature_scale"
 PARAMETERS = "(logits, model, new_past, config, temperature, temperature_horizon)"
@@ -32,7 +31,7 @@ class Asked:
             raise NotOffered(f"{NAME} does not take {PARAMETERS}")
         self.model, self.k = Tiny(), top_k
         self.context = torch.randint(V, (1, 7))
-        self.config = SimpleNamespace(top_k=top_k, n_ctx=40, n_positions=40, **SIZES)
+        self.config = Config(top_k)
         self.logits, self.past = self.model(self.context)
         self.logits = cut(self.logits[:, -1].detach(), top_k)  # (1, V)
 
@@ -44,10 +43,13 @@ class Asked:
 
     def answer(self, horizon: int) -> Tensor:
         """What the function returns: V numbers; Blame for another size."""
-        value = self.function(
-            self.logits.clone(), self.model, self.past, self.config, TEMPERATURE,
-            horizon,
-        )  # fmt: skip
+        try:
+            value = self.function(
+                self.logits.clone(), self.model, self.past, self.config, TEMPERATURE,
+                horizon,
+            )  # fmt: skip
+        except Absent as lack:
+            raise NotOffered(f"what config.{lack.args[0]} may be is unknown") from None
         found = tensor(value, NAME)
         if found.numel() != V:
             raise Blame(

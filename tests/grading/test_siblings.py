@@ -10,7 +10,8 @@ import torch
 
 from gpt2 import horizon
 from grading import sandbox
-from tests.contract import gpt2_models, temperature_probe
+from grading.classes import Blame, NotOffered
+from tests.contract import gpt2_models, gpt2_probe, temperature_probe
 from tests.helpers import ROOT
 
 COURSE = ROOT / "tests" / "planted" / "vectorised" / "submission"
@@ -207,3 +208,91 @@ def test_random_strings_and_language_lie_where_the_course_draws_them():
             log_p = model(text)[0].log_softmax(2)[0, :-1]
             total = log_p.gather(1, text[0, 1:, None]).sum().item()
             assert low < total < high
+
+
+def offered(text: str, name: str) -> SimpleNamespace:
+    """A solution that consists of one function, for the probes."""
+    module: dict = {}
+    exec(dedent(text), module)
+    return SimpleNamespace(find=lambda wanted: module[name])
+
+
+def said(check: Callable, *arguments) -> str:
+    """What a probe blames, or why it does not check; nothing where all is right."""
+    try:
+        check(*arguments)
+    except (Blame, NotOffered) as reason:
+        return f"{type(reason).__name__}: {reason}"
+    return ""
+
+
+POSITIONAL = """
+    import torch
+
+    def log_likelihood(model, text):
+        past, total = None, 0.0
+        for t in range(text.shape[1] - 1):
+            logits, past = model(text[:, t : t + 1], None, None, past)
+            total += logits[0, -1].log_softmax(0)[text[0, t + 1]].item()
+        return total
+"""
+
+
+def test_the_past_may_come_fourth_as_in_the_course_s_model():
+    solution = offered(POSITIONAL, "log_likelihood")
+    assert said(gpt2_probe.check_likelihood, solution, print) == ""
+
+
+TWO_TOKENS = """
+    import torch
+
+    def temperature_scale(logits, model, new_past, config, temperature, horizon):
+        values = []
+        for token in range(config.vocab_size):
+            past = [p for p in new_past]
+            second = model(torch.tensor([[token]]), past=past)[0][0, -1]
+            joint = logits.log_softmax(1)[0, token] + second.log_softmax(0)
+            values.append((joint / temperature).logsumexp(0))
+        return torch.tensor(values, device={})
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        ("config.device", ""),
+        ("config['device']", ""),
+        ("config.get('device', 'cuda')", ""),
+        ("getattr(config, 'where', 'cpu')", ""),
+        ("'cpu' if config.layer_norm_epsilon == 1e-5 else None", ""),
+        ("config.where", "NotOffered: what config.where may be is unknown"),
+        ("config['where']", "NotOffered: what config.where may be is unknown"),
+    ],
+)
+def test_the_config_is_read_in_any_way_and_what_it_lacks_is_no_mistake(device, text):
+    solution = offered(TWO_TOKENS.format(device), "temperature_scale")
+    assert said(temperature_probe.check_two, solution) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "logits", "text"),
+    [
+        ("model.eval()", "logits", ""),
+        ("model.train()", "logits", "the model is asked in training mode, so dropout"),
+        (
+            "pass",
+            "torch.dropout(logits, 0.1, True)",
+            "two values for one text: dropout",
+        ),
+    ],
+)
+def test_dropout_at_work_in_evaluation_is_named(line: str, logits: str, text: str):
+    source = POSITIONAL.replace("past, total", f"{line}\n        past, total")
+    source = source.replace("logits[0", f"{logits}[0")
+    found = said(gpt2_probe.check_likelihood, offered(source, "log_likelihood"), print)
+    assert text in found
+    assert bool(text) == bool(found)
+    classify = f"{source}\n    def classification(model, text):\n"
+    classify += "        return log_likelihood(model, text) < -300\n"
+    found = said(gpt2_probe.check_classifier, offered(classify, "classification"))
+    assert ("in training mode" in found) == ("in training mode" in text)
