@@ -1,4 +1,4 @@
-"""What self-attention and layer norm of models.py compute, whatever they are called.
+"""What self-attention of models.py computes, whatever its maps are called.
 
 Every map of the attention is filled with a multiple of the identity, in any layout;
 then queries, keys and values are that multiple of the input, and what the layer gives
@@ -6,13 +6,13 @@ is compared with the right formula and with those that students have written ins
 B batch, T tokens, d channels.
 """
 
+import inspect
 import math
-import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from grading.classes import Blame, NotOffered, tensor
 from grading.loader import Solution
@@ -21,42 +21,74 @@ FILE = "models.py"
 T, D, BATCH = 6, 4, 3
 GAIN = 1.3  # of each map
 NEAR = 1e-4
-EPS = 1e-8
-LONG, WIDE = 32, 16  # of the input that is timed
-SLOW = 10
 
 
 def make(solution: Solution, name: str, size: int | tuple[int, int]) -> Any:
+    """Build a class, in evaluation, from one size or from (max_len, input_dim)."""
     try:
         cls = solution.get(FILE, name)
     except Blame as blame:
         if str(blame) != f"{FILE} has no {name}":
             raise
         raise NotOffered(f"no class {name} in {FILE}") from None
-    return cls(size).eval()
+    parameters = inspect.signature(cls).parameters.values()
+    required = [p for p in parameters if p.default is p.empty and p.kind < 2]
+    try:
+        layer = cls(*size) if len(required) == 2 else cls(size)
+    except TypeError as error:
+        if isinstance(size, int):
+            raise
+        raise Blame(
+            f"{name} is called as {name}((max_len, input_dim)), with one pair; with "
+            f"{size} {solution.describe(error)}"
+        ) from None
+    set_constants_aside(layer)
+    return layer.eval()
+
+
+def set_constants_aside(layer: Any) -> None:
+    """Make buffers of the parameters that are not trained: no check fills those."""
+    for module in layer.modules():
+        for name, p in list(module.named_parameters(recurse=False)):
+            if not p.requires_grad:
+                delattr(module, name)
+                module.register_buffer(name, p.data)
 
 
 def attention(solution: Solution, d: int = D) -> Any:
-    layer = make(solution, "MySelfAttention", d)
-    if not list(layer.parameters()):
-        raise Blame(
-            "MySelfAttention has no parameters: queries, keys and values need maps"
-        )
-    return layer
+    return make(solution, "MySelfAttention", d)
+
+
+def maps(layer: Any, d: int) -> list[tuple[str, Tensor]]:
+    """The trained maps of d x d by name; of maps side by side, each of them."""
+    found = []
+    for name, p in layer.named_parameters():
+        if p.ndim < 2:
+            continue
+        if p.shape[-1] == d and p.shape[-2] % d == 0:
+            parts = p.data.view(-1, d).split(d)
+        elif p.shape[-2] == d and p.shape[-1] % d == 0:
+            parts = p.data.split(d, -1)
+        else:
+            raise NotOffered(f"the parameter {name} {tuple(p.shape)} is no map of {d}")
+        found += [(name, part) for part in parts]
+    return found
 
 
 def fill_with_identities(layer: Any, d: int) -> None:
-    """Make each map GAIN times the identity; maps side by side, each of them."""
-    eye = GAIN * torch.eye(d)
-    for name, p in layer.named_parameters():
+    """Make each map GAIN times the identity; Blame where there are not three."""
+    for p in layer.parameters():
         if p.ndim < 2:
             p.data.zero_()
-        elif p.shape[-1] == d and p.shape[-2] % d == 0:
-            p.data.copy_(eye.repeat(p.shape[-2] // d, 1).expand_as(p))
-        elif p.shape[-2] == d and p.shape[-1] % d == 0:
-            p.data.copy_(eye.repeat(1, p.shape[-1] // d).expand_as(p))
-        else:
-            raise NotOffered(f"the parameter {name} {tuple(p.shape)} is no map of {d}")
+    found = maps(layer, d)
+    for _, part in found:
+        part.copy_(GAIN * torch.eye(d))
+    if len(found) < 3:
+        raise Blame(
+            f"MySelfAttention has {len(found)} maps of d x d that are trained, it "
+            "needs three, for queries, keys and values: a map must be nn.Linear or "
+            "nn.Parameter, and a list of them nn.ModuleList or nn.ParameterList"
+        )
 
 
 def same(a: Tensor, b: Tensor) -> bool:
@@ -67,7 +99,13 @@ def same(a: Tensor, b: Tensor) -> bool:
 def check_steady(layer: Any, x: Tensor, name: str) -> Tensor:
     """Return what a layer gives in evaluation; Blame where it is drawn at random."""
     with torch.no_grad():
-        first, second = (tensor(layer(x), f"{name}.forward") for _ in range(2))
+        values = [layer(x) for _ in range(2)]
+        if isinstance(values[0], tuple):
+            raise Blame(
+                f"{name} returns {len(values[0])} things, it must return the output "
+                "alone"
+            )
+        first, second = (tensor(value, f"{name}.forward") for value in values)
     if not same(first, second):
         raise Blame(
             f"{name} gives two answers to one input after eval(): dropout is still at "
@@ -91,7 +129,7 @@ def check_attention(layer: Any) -> None:
     root = math.sqrt(D)
     right = (products / root).softmax(2) @ q
     if same(found, right):
-        return
+        return check_every_map_is_used(layer, x, found)
     hidden = torch.full((T, T), -torch.inf).triu(1)
     wrong = {
         "the softmax runs over the queries, it must run over the keys (the last axis)":
@@ -114,7 +152,12 @@ def check_attention(layer: Any) -> None:
             right + x,
         "the weights are given twice to the keys: the values are not used":
             (products / root).softmax(2) @ x,
+        f"the weights are divided by sqrt(d) = {root:g} after the softmax, the scores "
+        "must be divided before it": products.softmax(2) / root @ q,
     }  # fmt: skip
+    if len(maps(layer, D)) > 3:
+        wrong["the output goes through one more map: the assignment has no output "
+              "projection"] = GAIN * right  # fmt: skip
     for text, other in wrong.items():
         if same(found, other):
             raise Blame(text)
@@ -124,139 +167,38 @@ def check_attention(layer: Any) -> None:
     )
 
 
-def check_one_sample(layer: Any) -> None:
-    """Blame attention that cannot read a sample (T, d) as it reads it in a batch."""
+def check_every_map_is_used(layer: Any, x: Tensor, found: Tensor) -> None:
+    """Blame queries, keys or values that are made by another's map."""
+    silent, all_maps = [], maps(layer, D)
+    for name, part in all_maps:
+        part.zero_()
+        if same(check_steady(layer, x, "MySelfAttention"), found):
+            silent.append(name)
+        part.copy_(GAIN * torch.eye(D))
+    if silent and len(all_maps) - len(silent) < 3:
+        several = [name for name, _ in all_maps].count(silent[0]) > 1
+        which = f"a part of {silent[0]}" if several else silent[0]
+        raise Blame(
+            f"{which} takes no part in the output: queries, keys or values are made by "
+            "the map of another"
+        )
+
+
+def check_one_sample(layer: Any, remark: Callable) -> None:
+    """Blame attention whose answer to a sample depends on the others of its batch."""
     x = torch.randn(BATCH, T, D)
     together = check_steady(layer, x, "MySelfAttention")
     for i in range(BATCH):
-        alone = check_steady(layer, x[i], "MySelfAttention")
-        if not same(alone, together[i]):
-            raise Blame(
-                f"a sample of shape ({T}, {D}) gives another answer alone than in a "
-                "batch"
-            )
-
-
-def norm(solution: Solution, shape: tuple[int, int] = (T, D)) -> Any:
-    layer = make(solution, "MyLayerNorm", shape)
-    shapes = [tuple(p.shape) for p in layer.parameters()]
-    if len(shapes) != 2:
-        raise Blame(
-            f"MyLayerNorm has {len(shapes)} parameters, it needs gamma and beta "
-            "(nn.Parameter, so that they are trained)"
+        if not same(
+            check_steady(layer, x[i : i + 1], "MySelfAttention")[0], together[i]
+        ):
+            raise Blame("a sample gives another answer alone than in a batch")
+    try:
+        alone = check_steady(layer, x[0], "MySelfAttention")
+    except Exception:  # the assignment speaks of batches
+        alone = x
+    if not same(alone, together[0]):
+        remark(
+            f"it reads batches (B, T, d) alone: a sample of shape ({T}, {D}) raises an "
+            "error or gets another answer"
         )
-    for found in shapes:
-        if found != shape:
-            raise Blame(
-                f"a parameter of MyLayerNorm has the shape {found}, gamma and beta "
-                f"need that of a sample, {shape}"
-            )
-    return layer
-
-
-def statistics_of(x: Tensor) -> dict[str, Tensor]:
-    """Return the right answer and others, by what is wrong with them."""
-    last, time_axis, both = (2,), (1,), (1, 2)
-
-    def normal(axes: tuple[int, ...], unbiased: bool = False) -> Tensor:
-        centered = x - x.mean(axes, keepdim=True)
-        variance = x.var(axes, unbiased=unbiased, keepdim=True)
-        return centered / (variance + EPS).sqrt()
-
-    size = T * D
-    centered = x - x.mean(both, keepdim=True)
-    return {
-        "": normal(both),
-        "mean and variance are over the last axis alone, they must be over all "
-        f"T x d = {size} elements of a sample": normal(last),
-        "mean and variance are over the tokens alone, they must be over all "
-        f"T x d = {size} elements of a sample": normal(time_axis),
-        "mean and variance are over the whole batch, each sample needs its own":
-            normal((0, 1, 2)),
-        "the variance is the sample's (n - 1), layer norm takes the population's (n): "
-        "unbiased=False": normal(both, unbiased=True),
-        "the variance itself divides, it must be its root":
-            centered / x.var(both, unbiased=False, keepdim=True),
-        "the mean is not taken off": x / x.std(both, unbiased=False, keepdim=True),
-    }  # fmt: skip
-
-
-def check_norm(layer: Any) -> None:
-    """Blame a norm with other statistics than a sample's own over T and d."""
-    scales = torch.tensor([0.5, 2.0, 5.0])[:, None, None]
-    x = torch.randn(BATCH, T, D) * scales + 3 * torch.randn(BATCH, T, 1)
-    found = check_steady(layer, x, "MyLayerNorm")
-    answers = statistics_of(x)
-    if same(found, answers[""]):
-        return
-    for text, other in answers.items():
-        if text and same(found, other):
-            raise Blame(text)
-    mean, variance = found.mean((1, 2))[0], found.var((1, 2))[0]
-    raise Blame(
-        f"a sample has mean {mean:.2f} and variance {variance:.2f} after the norm, "
-        "they should be 0 and 1"
-    )
-
-
-def check_eps(layer: Any) -> None:
-    """Blame an epsilon elsewhere than under the root, or of another size."""
-    x = torch.randn(BATCH, T, D)
-    x = x - x.mean((1, 2), keepdim=True)
-    x = 1e-4 * x / x.std((1, 2), unbiased=False, keepdim=True)  # variance 1e-8 = eps
-    found = check_steady(layer, x, "MyLayerNorm")
-    if not found.isfinite().all():
-        raise Blame("a sample of tiny variance becomes NaN or infinite")
-    spread = found.std((1, 2), unbiased=False)[0].item()
-    wanted = math.sqrt(1 / 2)
-    if abs(spread - wanted) < 0.02:
-        return
-    if abs(spread - 1) < 0.02:
-        why = "eps is added outside of the root, or is missing; it belongs under it"
-    else:
-        why = f"eps is not {EPS:g} under the root"
-    raise Blame(
-        f"a sample of variance 1e-8 has a standard deviation of {spread:.2f} after the "
-        f"norm, with eps = {EPS:g} it is {wanted:.2f}: {why}"
-    )
-
-
-def check_gamma_and_beta(layer: Any) -> None:
-    """Blame parameters that do not scale and shift each element."""
-    parameters = list(layer.parameters())
-    ones = [p for p in parameters if torch.equal(p.data, torch.ones_like(p))]
-    zeros = [p for p in parameters if torch.equal(p.data, torch.zeros_like(p))]
-    if len(ones) != 1 or len(zeros) != 1:
-        raise Blame("gamma must begin as ones and beta as zeros")
-    x = torch.randn(BATCH, T, D)
-    plain = check_steady(layer, x, "MyLayerNorm")
-    gamma, beta = torch.randn(T, D), torch.randn(T, D)
-    ones[0].data.copy_(gamma)
-    zeros[0].data.copy_(beta)
-    if not same(check_steady(layer, x, "MyLayerNorm"), gamma * plain + beta):
-        raise Blame("gamma must multiply the normalised sample and beta be added to it")
-    layer(x).square().sum().backward()
-    if any(p.grad is None for p in parameters):
-        raise Blame("no gradient reaches gamma or beta: they are not trained")
-
-
-def remark_on_loops(layer: Any, ours: Any, remark) -> None:
-    """Say by how much a layer is slower than products of whole batches."""
-    x = torch.randn(4, LONG, WIDE)
-    factor = seconds(layer, x) / seconds(ours, x)
-    if factor > SLOW:
-        remark(f"forward is slow: it takes {factor:.0f} times our time")
-
-
-def seconds(layer: Any, x: Tensor) -> float:
-    found = []
-    for _ in range(3):
-        began = time.perf_counter()
-        with torch.no_grad():
-            layer(x)
-        found.append(time.perf_counter() - began)
-    return min(found)
-
-
-def plain_norm(x: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[1:], eps=EPS)

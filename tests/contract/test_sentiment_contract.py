@@ -5,19 +5,19 @@ import torch
 
 from sentiment.model import MySelfAttention
 from tests.contract.attention_probe import check_gradients
-from tests.contract.sentiment_probe import (
-    FILE,
-    LONG,
-    WIDE,
-    attention,
-    check_attention,
+from tests.contract.loops_probe import WIDE, remark_on_loops
+from tests.contract.norm_probe import (
     check_eps,
     check_gamma_and_beta,
     check_norm,
-    check_one_sample,
     norm,
     plain_norm,
-    remark_on_loops,
+)
+from tests.contract.sentiment_probe import (
+    FILE,
+    attention,
+    check_attention,
+    check_one_sample,
 )
 
 SECTION = "Self-attention and layer norm"
@@ -39,15 +39,16 @@ def test_self_attention_value(solution):
 
 
 @question("MySelfAttention: a batch and one sample", "test_self_attention_value")
-def test_self_attention_shapes(solution):
-    check_one_sample(attention(solution))
+def test_self_attention_shapes(solution, remark):
+    check_one_sample(attention(solution), remark)
 
 
 @question("MySelfAttention: it can be trained", "test_self_attention_value")
 def test_self_attention_gradient(solution, remark):
     layer = attention(solution)
     check_gradients(layer(torch.randn(2, 5, 4)), layer, remark)
-    remark_on_loops(attention(solution, WIDE), MySelfAttention(WIDE), remark)
+    ours = MySelfAttention(WIDE)
+    remark_on_loops(lambda T, d: attention(solution, d), ours, remark)
 
 
 @question("MyLayerNorm: gamma and beta")
@@ -58,7 +59,7 @@ def test_norm_parameters(solution):
 @question("MyLayerNorm: statistics of a sample", "test_norm_parameters")
 def test_norm_statistics(solution, remark):
     check_norm(norm(solution))
-    remark_on_loops(norm(solution, (LONG, WIDE)), plain_norm, remark)
+    remark_on_loops(lambda T, d: norm(solution, (T, d)), plain_norm, remark)
 
 
 @question("MyLayerNorm: eps under the root", "test_norm_statistics")
