@@ -45,8 +45,6 @@ ROWS = """
 rows = [row[..., None, :].softmax(-1) @ v for row in scores.unbind(-2)]
 return torch.cat(rows, -2)
 """
-    "return torch.stack([a.softmax(-1) @ v for a in scores.unbind(-2)], 1)[..., 0, :]"
-)
 
 
 @pytest.fixture
