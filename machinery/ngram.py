@@ -225,7 +225,7 @@ def _line_probabilities(
     # every token but the start, met or not: what is asked for must not change a share
     shorter = np.full(len(lines), 1 / (vocab_size - 1))
     for n, grams in enumerate(orders):
-        seen = grams.at[begin - n : len(text) - n]
+        seen = grams.at[begin - n :]
         deep = depth[begin:] >= n
         p = np.where(deep, _mix(counts[n], grams, seen, shorter, n, scale), shorter)
         yield np.where(depth[begin:] == 0, 1.0, p)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from machinery.ngram import (
     SCALES,
     LineNgram,
+    NgramLosses,
     _choose_orders,
+    _discounts,
     _losses,
     _number_grams,
     ngram_losses,
@@ -79,6 +81,19 @@ def chosen(train, test, max_context=M):
     return _choose_orders(orders, len(train), V)
 
 
+@pytest.mark.parametrize("n", [0, 1])
+@pytest.mark.parametrize(
+    "counts", [[0] + 1000 * [1] + [2], 1000 * [2], 1000 * [3], [0, 1, 1, 2, 3, 4, 9]]
+)
+def test_what_was_met_gives_up_something_but_never_all_of_its_count(counts, n):
+    counts = np.array(counts)
+    given_up = _discounts(counts, n)
+    assert (given_up[counts == 0] == 0).all()
+    assert (given_up[counts > 0] > 0).all()
+    if n > 0:  # the shortest is one number for all counts
+        assert (counts - given_up)[counts > 0].min() >= 0.01 - 1e-9
+
+
 @pytest.mark.parametrize("length", [30, 100, 400])
 def test_every_character_and_order_agrees_with_the_oracle(length):
     train, test = sample(length, 1), sample(60, 2)
@@ -130,9 +145,10 @@ def test_bigram_is_the_loss_with_one_character_of_context():
     assert found == pytest.approx(np.mean(slow), rel=1e-12)
 
 
-def test_orders_are_chosen_on_the_last_tenth_of_training():
-    train, test = sample(401, 8), sample(50, 9)
-    fit, held = train[:360], train[360:]
+@pytest.mark.parametrize(("length", "begin"), [(401, 360), (80, 72)])
+def test_orders_are_chosen_on_the_last_tenth_of_training(length, begin):
+    train, test = sample(length, 8), sample(50, 9)
+    fit, held = train[:begin], train[begin:]
     heldout = [x[M - n :].mean() for n, x in enumerate(vectorised(fit, held))]
     best = [int(np.argmin(heldout[: t + 1])) for t in range(1, M + 1)]
     assert chosen(train, test) == best
@@ -141,19 +157,32 @@ def test_orders_are_chosen_on_the_last_tenth_of_training():
 
 
 @pytest.mark.parametrize(
-    ("train", "test", "max_context"),
+    ("train", "test", "max_context", "rule"),
     [
-        (sample(40, 1), sample(40, 1), 4),
-        (sample(100, 1), sample(4, 1), 4),
-        (sample(100, 1), sample(40, 1), 0),
-        (sample(100, 1), np.full(40, V), 4),
-        (sample(100, 1), np.full(40, -1), 4),
-        (sample(100, 1), sample(40, 1) / 2, 4),
+        (sample(49, 1), sample(40, 1), 4, "max_context=4 "),
+        (sample(100, 1), sample(4, 1), 4, "max_context=4 "),
+        (sample(100, 1), sample(40, 1), 0, "max_context=0 "),
+        (sample(100, 1), np.full(40, V), 4, "integers from 0 to 4$"),
+        (sample(100, 1), np.full(40, -1), 4, "integers from 0 to 4$"),
+        (sample(100, 1), sample(40, 1) / 2, 4, "integers from 0 to 4$"),
     ],
 )
-def test_unusable_arguments_are_refused(train, test, max_context):
-    with pytest.raises(ValueError, match="max_context|integers"):
+def test_unusable_arguments_are_refused(train, test, max_context, rule):
+    with pytest.raises(ValueError, match=rule):
         ngram_losses(train, test, V, max_context)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "max_context"), [(50, 40, 4), (200, 5, 4), (20, 2, 1)]
+)
+def test_the_longest_context_that_fits_is_taken(train, test, max_context):
+    found = ngram_losses(sample(train, 1), sample(test, 2), V, max_context)
+    assert len(found.by_context) == max_context
+
+
+def test_a_text_of_one_character_surprises_nobody():
+    found = ngram_losses(np.zeros(110, int), np.zeros(11, int), vocab_size=1)
+    assert found == NgramLosses(0, 0, (0,) * 10)
 
 
 class LineOracle:
@@ -230,6 +259,8 @@ def cut(tokens):
 @pytest.mark.parametrize("order", [0, 1, 3])
 def test_a_line_model_is_the_oracle(order, scale):
     train, test = line_tokens(40, 0), line_tokens(12, 1)
+    train[train == 3] = 4  # a character that training never meets
+    test[-1, 1:] = END  # a line without characters
     stream = np.array([t for line in cut(train) for t in line])
     found = LineNgram(stream, 6, order, scale).log_probs(test)
     oracle = LineOracle(cut(train), order, 6, scale)
@@ -267,10 +298,24 @@ def test_neither_other_lines_nor_what_follows_its_end_change_a_line():
 )
 def test_what_is_no_line_is_refused(line):
     tokens = np.array([[START, 1, END], line])
-    with pytest.raises(ValueError, match="lines must"):
+    rule = "lines must begin with 5 and|lines must be integers from 0 to 5$"
+    with pytest.raises(ValueError, match=rule):
         LEARNT.log_probs(tokens)
-    with pytest.raises(ValueError, match="lines must"):
+    with pytest.raises(ValueError, match=rule):
         LineNgram.fit(tokens, tokens[:1], 6, max_order=2)
+
+
+def test_one_line_of_nothing_but_its_start_is_a_line():
+    line = np.array([[START]])
+    assert LEARNT.log_probs(line).shape == (1, 0)
+
+
+def test_ten_tokens_of_context_are_looked_at_unless_more_are_asked_for():
+    """The token before an end is the one that the line began with, eleven before."""
+    lines = np.array([[START, a, *[3] * 10, a, END] for a in (1, 2)] * 20)
+    ten, eleven = LineNgram.fit(lines, lines, 6), LineNgram.fit(lines, lines, 6, 11)
+    assert np.exp(ten.log_probs(lines)[:, 11]) == pytest.approx(1 / 2, abs=0.1)
+    assert (np.exp(eleven.log_probs(lines)[:, 11]) > 0.9).all()
 
 
 def test_no_context_reaches_into_the_line_before():
