@@ -1,7 +1,9 @@
 """Texts to tokens: the notebook's table, splits without overlap, nothing silent."""
 
+import hashlib
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from headlines import data
 from headlines.cleaning import FUNCTION_WORDS, clean
 from headlines.config import Config
-from headlines.data import Tokenizer, load_corpus, make_corpus, split_texts
+from headlines.data import Corpus, Tokenizer, load_corpus, make_corpus, split_texts
 from machinery.errors import BadInput
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz "
@@ -40,6 +42,12 @@ def test_decoding_undoes_encoding(some):
     assert Tokenizer(12).decode(tokens) == some
 
 
+def test_no_texts_are_no_tokens():
+    tokens = Tokenizer(0).encode([])
+    assert (tokens.shape, tokens.dtype) == ((0, 1), np.int64)
+    assert Tokenizer(0).decode([]) == []
+
+
 def test_the_table_is_the_notebooks():
     tokenizer = Tokenizer(4)
     assert tokenizer.alphabet == {"pad": 0, " ": 27, "cls": 28} | {
@@ -63,6 +71,8 @@ def test_decoding_stops_at_the_first_pad():
 def test_a_letter_outside_the_table_is_named():
     with pytest.raises(BadInput, match="'ß' in 'straße'"):
         Tokenizer(9).encode(["straße"])
+    with pytest.raises(BadInput, match=f"'ß' in 'ß{'x' * 39}' is no letter"):
+        Tokenizer(99).encode(["ß" + "x" * 60])
 
 
 @pytest.mark.parametrize(
@@ -124,13 +134,13 @@ def test_another_version_of_a_package_is_named(monkeypatch):
 
 
 def test_what_is_left_out_is_counted():
-    raw = [*names(40), names(1)[0], "", "the", "straße haus", "x" * 160]
+    raw = [*names(40), names(1)[0], "", "the", "straße haus", "x" * 160, "y" * 149]
     corpus = make_corpus("mine", raw)
-    assert "45 texts read; left out: 2 empty" in corpus.notes[0]
-    assert "1 repeated, 1 words with letters" in corpus.notes[0]
-    assert "1 cut at 149" in corpus.notes[0]
-    assert sum(map(len, corpus.texts.values())) == 42
-    assert "x" * 149 in all_texts(corpus)
+    assert corpus.notes[0].startswith("mine: 46 texts read; left out: 2 empty")
+    assert ", 1 repeated, 1 words with letters" in corpus.notes[0]
+    assert "; 1 cut at 149" in corpus.notes[0]
+    assert corpus.notes[1].startswith("35 / 4 / 4 texts to train, validate and test")
+    assert {"x" * 149, "y" * 149} < set(all_texts(corpus))
 
 
 def test_no_text_is_in_two_splits_and_order_does_not_matter():
@@ -139,7 +149,23 @@ def test_no_text_is_in_two_splits_and_order_does_not_matter():
     parts = [set(corpus.texts[split]) for split in data.SPLITS]
     assert [len(part) for part in parts] == [40, 5, 5]
     assert set.union(*parts) == set(some)
+    hashes = [hashlib.sha256(text.encode()).digest() for text in all_texts(corpus)]
+    assert hashes == sorted(hashes)
     assert corpus.digest == backwards.digest
+
+
+def test_thirty_texts_are_enough():
+    corpus = make_corpus("mine", names(30))
+    assert corpus.tokens["train"].shape == (24, 150)
+    with pytest.raises(BadInput, match="mine: 29 different texts .* at least 30"):
+        make_corpus("mine", names(29))
+
+
+def test_what_a_checkpoint_remembers_of_a_corpus():
+    """A run that an earlier version began goes on: the digest stays what it is."""
+    corpus = Corpus({"train": ["a", "b"], "validation": ["c"], "test": ["d"]}, {})
+    assert corpus.digest == hashlib.sha256(b"a\nb\0c\0d").hexdigest()
+    assert Tokenizer(**corpus.preprocessing).max_length == 149
 
 
 def test_given_splits_are_kept_and_the_test_set_stays_whole():
@@ -159,6 +185,32 @@ def test_the_courses_sizes_are_cut_from_more_texts():
     assert {split: len(part) for split, part in parts.items()} == sizes
 
 
+def test_the_lines_of_the_package_are_split_by_the_courses_sizes(monkeypatch):
+    packages = {("rotten_tomatoes", "headlines"): [(text, 1) for text in names(50)]}
+    monkeypatch.setattr(data, "movie_reviews", lambda n, extra: packages[n, extra])
+    sizes = {"train": 20, "validation": 4, "test": 4}
+    monkeypatch.setattr(data, "COURSE_SIZES", sizes)
+    corpus = load_corpus(Config())
+    assert {split: len(part) for split, part in corpus.texts.items()} == sizes
+    assert corpus.notes[0].startswith("movie reviews of one line: 50 texts")
+
+
+def test_the_courses_headlines_come_in_their_own_splits(monkeypatch, capsys):
+    some = names(40)
+    raw = {"train": some[:30], "validation": some[30:35], "test": some[35:]}
+    columns = {split: {"left_title": part} for split, part in raw.items()}
+    hub = {("IlyaGusev/headline_cause", "en_simple"): columns}
+    stand_in = SimpleNamespace(load_dataset=lambda *name: hub[name])
+    monkeypatch.setitem(__import__("sys").modules, "datasets", stand_in)
+    corpus = load_corpus(Config(hub=True))
+    assert corpus.texts == raw
+    assert corpus.notes[0].startswith("the course's headlines: 40 texts")
+    assert capsys.readouterr().out.startswith("fetching IlyaGusev/headline_cause:")
+    monkeypatch.setitem(__import__("sys").modules, "datasets", None)
+    with pytest.raises(BadInput, match=r"datasets is not installed; .*\[hub\]"):
+        load_corpus(Config(hub=True))
+
+
 def read(tmp_path, name, content, column=None):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -166,7 +218,7 @@ def read(tmp_path, name, content, column=None):
 
 
 def test_files_of_three_kinds_give_the_same_texts(tmp_path):
-    some = names(40)
+    some = [f"{name} film" for name in names(40)]
     plain = read(tmp_path, "a.txt", "\n".join(some))
     csv = "id,title\n" + "".join(f"{i},{t}\n" for i, t in enumerate(some))
     lines = "".join(json.dumps({"title": t}) + "\n" for t in some)
@@ -182,11 +234,12 @@ def test_files_of_three_kinds_give_the_same_texts(tmp_path):
         ("a.txt", b"ab\xff", None, "a.txt is not UTF-8 at byte 2"),
         ("a.txt", b"a\0b", None, "NUL at byte 1"),
         ("a.csv", "id,title\n", None, "a.csv needs --column"),
+        ("a.jsonl", "{}\n", None, "a.jsonl needs --column"),
         ("a.csv", "id,title\n", "name", r"no column name; found \['id', 'title'\]"),
         ("a.csv", "id,t\n1,a\n2\n", "t", "line 3 has 1 fields; the header has 2"),
         ("a.csv", 'id,t\n1,"a\nb"\n2\n', "t", "line 4 has 1 fields; the header has 2"),
         ("a.jsonl", "[" * 100_000, "t", "line 1 is not JSON"),
-        ("a.jsonl", '{"x": 1}\n', "t", "line 1 has no text in a column t"),
+        ("a.jsonl", '{"x": 1}\n', "t", "a.jsonl line 1 has no text in a column t"),
         ("a.jsonl", '{"t": "a"}\nno\n', "t", "line 2 is not JSON"),
     ],
 )

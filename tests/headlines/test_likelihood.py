@@ -63,10 +63,14 @@ def test_a_batch_reaches_to_the_pad_that_ends_its_longest_line(tokens):
     assert likelihood.crop(tokens[[0]]).shape == (1, 2)
 
 
-@pytest.mark.parametrize("chunk", [1, 30, 10_000])
+@pytest.mark.parametrize("chunk", [1, 15, 30, 10_000])
 def test_every_line_is_visited_once_and_short_ones_first(tokens, chunk):
+    """And as many at a time as fit: three lines of five tokens into 15."""
     batches = list(likelihood.similar_lengths(tokens, chunk))
     assert sorted(torch.cat(batches).tolist()) == list(range(len(TEXTS)))
+    following = [len(TEXTS[batch[0]]) for batch in batches[1:]]
+    assert all((len(b) + 1) * (n + 2) > chunk
+               for b, n in zip(batches, following, strict=False))  # fmt: skip
     longest = [max(len(TEXTS[i]) for i in batch.tolist()) for batch in batches]
     assert longest == sorted(longest)
     assert all(len(b) == 1 or len(b) * (n + 2) <= chunk

@@ -51,6 +51,24 @@ def ngrams_in_loops(texts, order):
     )
 
 
+def test_numbers_of_words_fit_into_a_packed_ngram(monkeypatch):
+    monkeypatch.setattr(tokens, "LARGEST", 4)
+    found = tokens.number(["a b c d"])
+    chosen = tokens.choose_words(found, np.array([0]), known=[], at_least=1)
+    assert chosen.encode(found).tolist() == [2, 3, 1, 1]
+
+
+def test_a_review_may_be_empty_or_one_word():
+    empty = tokens.number([""])
+    encoded = Vocabulary([]).encode(empty)
+    assert (empty.ids.dtype, encoded.dtype) == (np.int32, np.int64)
+    assert not tokens.windows(empty, 2, 3)[1].any()
+    one = tokens.number(["a"])
+    place, there = tokens.windows(one, 2, 3)
+    assert not one.ids[place].any()  # a place that is not there can be read
+    assert there.tolist() == [[True] + [False] * 4]
+
+
 def test_ngrams_are_those_within_a_review():
     found = tokens.number(TEXTS)
     encoded = Vocabulary(found.words).encode(found)
