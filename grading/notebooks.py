@@ -1,4 +1,4 @@
-"""Jupyter notebooks, read for their definitions.
+"""Jupyter notebooks, and files that are like them, read for their definitions.
 
 Imports, functions, classes and simple constants are run, a statement at a time; what
 trains, prints, plots or asks the shell is not. Cells with code count from 1.
@@ -143,17 +143,20 @@ def names_of(node: ast.AST) -> Iterator[str]:
 
 
 class Notebook:
-    """A notebook's definitions as a module, and what became of all the rest."""
+    """A notebook's definitions as a module, and what became of all the rest.
 
-    def __init__(self, path: Path, name: str, cells: list[str]) -> None:
+    cells holds the text of each by its place, "path cell 1"; of a file it is the path.
+    """
+
+    def __init__(self, path: Path, name: str, cells: dict[str, str]) -> None:
         self.module = ModuleType(name)
         self.module.__file__ = str(path)
+        self.module.__package__ = name.rpartition(".")[0]  # for "from . import"
         self.broken: list[SyntaxError] = []
         self.failed: dict[str, BaseException] = {}  # names whose statement stopped
         self.absent: dict[str, str] = {}  # names that nothing made, and what they are
-        self.trees: dict[str, ast.Module] = {}  # of "path cell 1" and so on
-        for number, cell in enumerate(cells, 1):
-            place = f"{path} cell {number}"
+        self.trees: dict[str, ast.Module] = {}
+        for place, cell in cells.items():
             try:
                 self.trees[place] = parse(cell)
             except SyntaxError as error:
@@ -168,8 +171,9 @@ class Notebook:
         for place, tree in self.trees.items():
             for node in tree.body:
                 if not isinstance(node, DEFINITIONS):
-                    cell = place.rpartition(" ")[2]
-                    made = f"which cell {cell} makes: only definitions are run"
+                    cell = place.removeprefix(self.module.__file__).strip()
+                    cell = cell or f"line {node.lineno}"
+                    made = f"which {cell} makes: only definitions are run"
                     self.absent |= {name: f"{name}, {made}" for name in names_of(node)}
                 if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                     for alias in node.names:

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from grading.classes import Blame, NotOffered
+from grading.folder import TimeLimit
 from grading.imports import ROOT
-from grading.loader import Solution, TimeLimit
+from grading.loader import Solution
 from grading.sandbox import PATIENCE
 from machinery.errors import BadInput
 
@@ -165,15 +166,20 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
-    left, began = PATIENCE * seconds / TICK, time.process_time()
+    left = began = 0.0
+
+    def renew():
+        nonlocal left, began
+        left, began = PATIENCE * seconds / TICK, time.process_time()
 
     def count(signum, frame):
         nonlocal left
         left -= 1
         # and at every tick from then on, where it is swallowed
         if left <= 0 or time.process_time() - began >= seconds:
-            raise TimeLimit(f"{seconds:g}")
+            raise TimeLimit(seconds, renew)
 
+    renew()
     before = signal.signal(signal.SIGALRM, count)
     signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
     try:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from grading import notebooks
-from grading.sandbox import LARGEST_FILE
+from grading.sandbox import FILES, LARGEST_FILE
 from machinery.errors import BadInput
 
 DEEPEST = 2  # folders below the one that is checked
@@ -39,12 +39,22 @@ class Source:
     def text(self) -> str:
         if self.cells is not None:
             return "\n".join(self.cells)
-        return self.content.decode(errors="replace")
+        return self.content.decode("utf-8-sig", errors="replace")
 
     @cached_property
     def defines(self) -> set[str]:
         """The names of its classes and functions, of those in broken code as well."""
         return set(notebooks.DEFINED.findall(self.text))
+
+    def places(self) -> dict[str, str]:
+        """A notebook's cells by where they stand, as Python's errors give a file."""
+        return {f"{self.path} cell {i}": cell for i, cell in enumerate(self.cells, 1)}
+
+    def is_module_of(self, folder: Path) -> bool:
+        """Whether it runs as a whole or not at all: the first exercise's, a package."""
+        name = self.path.name
+        first = self.path.parent == folder and name in FILES
+        return first or name == "__init__.py" or self.cells is not None
 
     @property
     def is_asked_for(self) -> bool:
