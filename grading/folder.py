@@ -72,21 +72,45 @@ class Folder:
             return what in IN_ROOMS.keys() | OUR_NAMES.keys() | set(FILES)
         return bool(self.sources_of(what))
 
-    def sources_of(self, what: str) -> list[Source]:
-        """The file of that name, or the notebooks in its stead; or what defines it.
+    def candidates(self, what: str) -> list[Source]:
+        """The file of that name and the notebooks; or for a name, all that define it.
 
-        Of a class or a function, the nearest source, and no file of the first exercise.
+        A class or a function is not looked for in the files of the first exercise.
         """
-        if file := self.sources.get(self.folder / what):
-            return [file]
         found = [
             source
             for path, source in self.sources.items()
             if path.parent != self.folder or path.name not in FILES
         ]
-        if names := STANDS_FOR.get(what):
-            return [s for s in found if s.cells is not None and s.defines & names]
-        return [source for source in found if what in source.defines][:1]
+        if what not in STANDS_FOR:
+            return [source for source in found if what in source.defines]
+        file = self.sources.get(self.folder / what)
+        notebooks = [source for source in found if source.cells is not None]
+        return [file, *notebooks] if file else notebooks
+
+    def sources_of(self, what: str) -> list[Source]:
+        """Those candidates which are the first to define a name that is asked for."""
+        left = set(STANDS_FOR.get(what, {what}))
+        found = []
+        for source in self.candidates(what):
+            if source.defines & left or source.path == self.folder / what:
+                found.append(source)
+            left -= source.defines
+        return found
+
+    def doubles(self, asked: list[str]) -> list[str]:
+        """Say which candidates define a name that another was asked for."""
+        told: dict[tuple[Path, Path], list[str]] = {}
+        for what in asked if self.folder != ROOT else ():
+            for name in sorted(STANDS_FOR.get(what, {what})):
+                found = [s.path for s in self.candidates(what) if name in s.defines]
+                for other in found[1:]:
+                    told.setdefault((found[0], other), []).append(name)
+        return [
+            f"{first.relative_to(self.folder)} was checked; "
+            f"{other.relative_to(self.folder)} defines {' and '.join(names)} too"
+            for (first, other), names in told.items()
+        ]
 
     def enter(self) -> None:
         """Go into the folder, and put back what the solution has deleted there."""

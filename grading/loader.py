@@ -54,17 +54,18 @@ class Solution(Folder):
 
         A notebook's broken cells are left out, with a remark.
         """
-        notes: dict[str, None] = {}
-        for what in filter(self.has, files):
+        asked = [what for what in files if self.has(what)]
+        left_out: dict[str, None] = {}
+        for what in asked:
             self.modules(what) if what.endswith(".py") else self.definition(what)
             for source in self.sources_of(what):
                 notebook = self.notebooks.get(source.name)
                 for error in notebook.broken if notebook else ():
-                    notes[self.import_problem(what, error)] = None
-        for note in notes:
-            remark(f"{note}: the cell is left out")
-        while self.notes:
-            remark(self.notes.pop(0))
+                    problem = self.import_problem(what, error)
+                    left_out[f"{problem}: the cell is left out"] = None
+        for text in (*left_out, *self.doubles(asked), *self.notes):
+            remark(text)
+        self.notes.clear()
 
     def give_up(self, files: str, why: str) -> None:
         """Import none of these files or names, 'one or another', but say why."""

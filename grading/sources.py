@@ -10,6 +10,8 @@ from grading import notebooks
 from grading.sandbox import FILES, LARGEST_FILE
 from machinery.errors import BadInput
 
+# the names of what somebody kept beside the file that counts
+ASIDE = re.compile(r"(^|[\W_])(copy|old|backup|bak)(\d|[\W_]|$)|\(\d+\)", re.I)
 DEEPEST = 2  # folders below the one that is checked
 # what the siblings of the first exercise name, in files of any name
 ANYWHERE = (
@@ -69,7 +71,7 @@ def is_left_out(folder: Path) -> bool:
 
 
 def scan(folder: Path, deepest: int = DEEPEST) -> list[Source]:
-    """Return the sources of a folder and of those in it, the nearest first.
+    """Return the sources of a folder and of those in it: nearest first, copies last.
 
     BadInput for a notebook that is damaged, or too large to be copied.
     """
@@ -82,8 +84,13 @@ def scan(folder: Path, deepest: int = DEEPEST) -> list[Source]:
         ]
         found += [here / name for name in files if not name.startswith(".")]
     found = [p for p in found if p.suffix in (".py", ".ipynb") and p.is_file()]
-    found.sort(key=lambda path: (len(path.parts), path.suffix != ".py", path.name))
+    found.sort(key=lambda path: order(path.relative_to(folder)))
     return [as_source(path, folder) for path in found]
+
+
+def order(path: Path) -> tuple:
+    aside = ASIDE.search(str(path.with_suffix(""))) is not None
+    return aside, len(path.parts), path.suffix != ".py", path.name
 
 
 def as_source(path: Path, folder: Path) -> Source:

@@ -68,3 +68,38 @@ def test_names_decide_where_a_constructor_has_another_order():
 @pytest.mark.parametrize("value", [[1.0, 2.0], (1, 2)])
 def test_lists_and_tuples_are_numbers_too(value):
     assert tensor(value, "it").tolist() == [1, 2]
+
+
+def remarks_on(folder: Path, *names: str, what: str = "SelfAttention") -> list[str]:
+    """What is remarked where files of these names define one class."""
+    files = {name: f"class SelfAttention:\n    of = {name!r}\n" for name in names}
+    solution, remarks = Solution(write_files(folder / "a", files)), []
+    with solution.active():
+        solution.check_imports(what, remark=remarks.append)
+        remarks.append(solution.find("SelfAttention").of)
+    return remarks
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (("hw3-Copy1.py", "hw3.py"), "hw3.py"),
+        (("attention_old.py", "model.py"), "model.py"),
+        (("backup_of_hw.py", "hw.py"), "hw.py"),
+        (("hw (1).py", "hw.py"), "hw.py"),
+        (("Copy of hw.py", "older.py"), "older.py"),
+        (("copying.py", "hw.py"), "copying.py"),
+    ],
+)
+def test_of_two_files_with_one_class_the_copy_comes_last_and_it_is_told(
+    tmp_path, names, first
+):
+    (other,) = set(names) - {first}
+    assert remarks_on(tmp_path, *names) == [
+        f"{first} was checked; {other} defines SelfAttention too",
+        first,
+    ]
+
+
+def test_one_file_with_a_class_is_no_remark(tmp_path):
+    assert remarks_on(tmp_path, "hw.py") == ["hw.py"]

@@ -190,10 +190,23 @@ def test_classes_may_lie_in_several_notebooks_and_files_come_first(tmp_path):
         modules = own.modules("mixture_models.py")
         assert [m.__name__ for m in modules] == ["one_notebook", "two_notebook"]
         own.get("mixture_models.py", "UMM")
-        with pytest.raises(Blame, match=r"transformer\.py has no GPT"):
-            own.get("transformer.py", "GPT")
+        with pytest.raises(Blame, match=r"transformer\.py has no Head"):
+            own.get("transformer.py", "Head")
         with pytest.raises(NotOffered, match=r"no dataset\.py in the folder"):
             own.module("dataset.py")
+
+
+def test_what_a_file_lacks_a_notebook_has_and_what_both_have_is_the_file_s(tmp_path):
+    folder, remarks = tmp_path / "a", []
+    cells = ("class MySelfAttention:\n    of = 2", "class MyLayerNorm:\n    of = 2")
+    solution(folder, *cells, name="run.ipynb")
+    (folder / "models.py").write_text("class MySelfAttention:\n    of = 1\n")
+    own = Solution(folder)
+    with own.active():
+        own.check_imports("models.py", remark=remarks.append)
+        assert own.get("models.py", "MySelfAttention").of == 1
+        assert own.get("models.py", "MyLayerNorm").of == 2
+    assert remarks == ["models.py was checked; run.ipynb defines MySelfAttention too"]
 
 
 def test_a_call_that_is_not_run_is_read_all_the_same(tmp_path):
