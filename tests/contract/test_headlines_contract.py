@@ -10,14 +10,13 @@ from tests.contract.attention_probe import (
     check_mask,
     check_one_and_three_heads,
 )
+from tests.contract.block_probe import check_block, check_leaks
 from tests.contract.headlines_probe import (
     ATTENTION,
     BLOCK,
     FILE,
     SIZES,
     attention,
-    check_block,
-    check_leaks,
     check_scaling,
     check_shape,
     make,
