@@ -5,6 +5,8 @@ python train_sentiment.py            # figures, tables, numbers and models in
 python train_sentiment.py --quick    # one seed, the random split alone
 python train_sentiment.py --costs    # what the norm over (T, d) costs, and what
                                      # zeroed words do, and nothing else
+python train_sentiment.py --blocks   # what attention is worth, on five blocks of
+                                     # films, and nothing else
 echo "A dull film" | python train_sentiment.py --predict -
 """
 
@@ -29,12 +31,24 @@ def main(config: Config) -> None:
         return
     questions.require_scikit_learn()
     with RunFolder(config.output_dir) as folder:
+        if config.blocks:
+            compare(config, folder)
+            return
         corpus = experiment.prepare(config, folder.path.parent / "cache")
         print(*corpus.notes, sep="\n")
         if config.costs:
             explain(config, corpus, folder)
         else:
             answer(config, corpus, folder)
+
+
+def compare(config: Config, folder: RunFolder) -> None:
+    """Measure what attention is worth to the bonus, on all blocks of films."""
+    cache = folder.path.parent / "cache"
+    found = experiment.compare_on_blocks(config, cache, folder)
+    folder.write_json("blocks.json", found)
+    print("\n" + questions.describe({"films": found}))
+    print("\n" + "\n".join(found["sentences"]))
 
 
 def explain(config: Config, corpus: experiment.Corpus, folder: RunFolder) -> None:

@@ -35,6 +35,11 @@ class Config(RunConfig):
     costs: bool = option(
         False, "what the norm over (T, d) and zeroed words cost, and nothing else"
     )
+    blocks: bool = option(
+        False,
+        "what attention is worth to the bonus on all five blocks of films, and "
+        "nothing else",
+    )
     predict: str | None = option(
         None, "file of reviews, a line each (- reads the keyboard), for a saved model"
     )
@@ -52,5 +57,5 @@ class Config(RunConfig):
 # What a continued run may be given anew.
 MAY_CHANGE = {
     "data_dir", "output_dir", "resume", "threads", "n_seeds", "quick", "recipe",
-    "costs", "predict",
+    "costs", "blocks", "predict",
 }  # fmt: skip

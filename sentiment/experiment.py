@@ -1,11 +1,13 @@
 """All trainings of one experiment, on each split, and the yardstick beside them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from machinery.errors import BadInput
 from machinery.run_folder import RunFolder
 from sentiment import costs, nb_svm, prepared, questions, recipes, reviews, runs
 from sentiment.config import Config
@@ -44,8 +46,15 @@ def prepare(config: Config, cache: Path) -> Corpus:
     """Read and tokenize the reviews, split them, and count the yardstick."""
     found = reviews.load(config.data_dir)
     tokens = prepared.tokens_of(found, cache)
+    return split_up(found, tokens, config, config.split_names)
+
+
+def split_up(
+    found: Reviews, tokens: Tokens, config: Config, names: Sequence[str]
+) -> Corpus:
+    """Split reviews in the named ways, and count the yardstick of each."""
     datasets, svms, scores = {}, {}, {}
-    for name in config.split_names:
+    for name in names:
         rows = reviews.split(name, found, config.seed, config.film_block)
         data = make_dataset(name, tokens, found.labels, rows, config.max_len)
         encoded = data.lexicon.vocabulary.encode(tokens)
@@ -74,6 +83,29 @@ def train(config: Config, corpus: Corpus, folder: RunFolder) -> dict[str, Run]:
     return runs.train_all(
         jobs, corpus.datasets, config, corpus.reviews.digest, folder, kept_models(jobs)
     )
+
+
+def compare_on_blocks(config: Config, cache: Path, folder: RunFolder) -> dict:
+    """Train the bonus with and without attention on each block of films.
+
+    Every block tests other reviews: together they tell more than one can.
+    """
+    found = reviews.load(config.data_dir)
+    tokens = prepared.tokens_of(found, cache)
+    if found.own_test.any():
+        raise BadInput("--blocks needs reviews without a test half of their own")
+    jobs = [Job("best", "films", 0, attention) for attention in (True, False)]
+    hits = []
+    for block in range(reviews.BLOCKS):
+        here = replace(config, film_block=block)
+        corpus = split_up(found, tokens, here, ["films"])
+        with RunFolder(folder.path / "blocks" / str(block)) as part:
+            trained = runs.train_all(
+                jobs, corpus.datasets, here, found.digest, part, keep={}
+            )
+        data, scores = corpus.datasets["films"], corpus.scores["films"]
+        hits.append(questions.hits_of(trained, data, scores))
+    return questions.pool(hits)
 
 
 def tables(found: dict[str, Run], corpus: Corpus) -> dict[str, dict]:

@@ -60,17 +60,7 @@ def table(
     runs: dict[str, Run], dataset: Dataset, svm: NbSvm, scores: np.ndarray
 ) -> dict[str, Any]:
     """Return every line of one split's table, and what attention is worth."""
-    groups: dict[str, list[np.ndarray]] = {}
-    for run in runs.values():
-        if run.job.split != dataset.name:
-            continue
-        name = NAMES[run.job.recipe, run.job.attention]
-        logits = run.logits.numpy()
-        groups.setdefault(name, []).append(correct(logits, dataset))
-        if run.job.recipe == "best":
-            both = stack(logits, scores, dataset)
-            groups.setdefault(f"{name} + NB-SVM", []).append(correct(both, dataset))
-    groups["NB-SVM"] = [correct(scores, dataset)]
+    groups = hits_of(runs, dataset, scores)
     rows = [table_row(name, hits) for name, hits in groups.items()]
     return {
         "rows": rows,
@@ -83,6 +73,44 @@ def table(
             and (without := NAMES[recipe, False]) in groups
         },
     }
+
+
+def hits_of(
+    runs: dict[str, Run], dataset: Dataset, scores: np.ndarray
+) -> dict[str, list[np.ndarray]]:
+    """Return, for every line of a split's table, each seed's hits (n_test,)."""
+    groups: dict[str, list[np.ndarray]] = {}
+    for run in runs.values():
+        if run.job.split != dataset.name:
+            continue
+        name = NAMES[run.job.recipe, run.job.attention]
+        logits = run.logits.numpy()
+        groups.setdefault(name, []).append(correct(logits, dataset))
+        if run.job.recipe == "best":
+            both = stack(logits, scores, dataset)
+            groups.setdefault(f"{name} + NB-SVM", []).append(correct(both, dataset))
+    groups["NB-SVM"] = [correct(scores, dataset)]
+    return groups
+
+
+def pool(blocks: Sequence[dict[str, list[np.ndarray]]]) -> dict[str, Any]:
+    """Return the table of blocks whose tests are other reviews, one seed of each.
+
+    Accuracies are those of the blocks; attention is judged on all reviews at once.
+    """
+    rows = [table_row(name, [block[name][0] for block in blocks]) for name in blocks[0]]
+    with_, without = (
+        [np.concatenate([block[NAMES["best", attention]][0] for block in blocks])]
+        for attention in (True, False)
+    )
+    gain = bootstrap(with_, without)
+    said = (
+        f"{len(blocks)} blocks of films, {NAMES['best', True]}: attention is worth "
+        f"{100 * gain['difference']:+.2f} points (95 % interval "
+        f"{100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}, over "
+        f"{len(with_[0]):,} reviews, one training a block)"
+    )
+    return {"rows": rows, "attention": {"best": gain}, "sentences": [said]}
 
 
 def bootstrap(

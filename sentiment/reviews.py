@@ -14,6 +14,7 @@ from machinery.packages import movie_reviews
 
 SPLITS = ("train", "validation", "test")
 GAP = 50  # rows beyond which reviews no longer share a film
+BLOCKS = 5  # of films, each the test of one split
 Split = dict[str, np.ndarray]  # rows of the reviews
 
 
@@ -124,16 +125,16 @@ def random_split(reviews: Reviews, seed: int) -> Split:
     return {split: np.sort(np.concatenate(part)) for split, part in parts.items()}
 
 
-def film_split(reviews: Reviews, block: int = 0, n_blocks: int = 5) -> Split:
+def film_split(reviews: Reviews, block: int = 0) -> Split:
     """Take a block of each label's rows for the test and one for validation.
 
     GAP rows on each side of a block are left out: they may be of its films. The blocks
-    begin at one of n_blocks places, and go on from a label's first row after its last.
+    begin at one of BLOCKS places, and go on from a label's first row after its last.
     """
     n = held_out(reviews)
     parts: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     for rows, own_test in by_label(reviews):
-        rows = np.roll(rows, -(block * len(rows) // n_blocks))
+        rows = np.roll(rows, -(block * len(rows) // BLOCKS))
         begin = 0 if len(own_test) else n + GAP  # of the block for validation
         end = begin + n
         if end + 2 * GAP >= len(rows):

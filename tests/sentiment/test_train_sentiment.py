@@ -1,6 +1,7 @@
 """The driver on small reviews: files, faults, going on, one's own reviews."""
 
 import json
+import random
 import re
 import shutil
 
@@ -156,6 +157,40 @@ def test_a_model_of_another_run_is_not_taken_for_a_training_s(
     goes_on = run_here(train_sentiment, *flags, "--output-dir", b, "--resume")
     assert goes_on[0] == 0, goes_on
     assert_same(a, b, "model.pt", "trainings/best_random_0.pt")
+
+
+@pytest.mark.usefixtures("planted_vectors")
+def test_attention_is_judged_on_five_blocks_of_films(run_here, tmp_path, monkeypatch):
+    draw = random.Random(0)
+    told = ["awful", "boring"], ["superb", "lovely"]
+    filler = ["the", "film", "is", "was", "plot", "actor"]
+    made = [
+        (
+            " ".join([*draw.choices(filler, k=9), draw.choice(words), str(i)]),
+            label,
+            False,
+        )
+        for label, words in enumerate(told)
+        for i in range(230)
+    ]
+    monkeypatch.setattr(reviews, "from_package", lambda: made)
+    flags = (*SMALL, "--output-dir", tmp_path / "out", "--blocks")
+    status, out, err = run_here(train_sentiment, *flags)
+    assert (status, err) == (0, "")
+    found = json.loads((tmp_path / "out" / "blocks.json").read_text())
+    rows = {row["name"]: row["accuracies"] for row in found["rows"]}
+    assert rows["NB-SVM"] == [1.0] * 5
+    assert len(rows) == 5
+    assert "over 280 reviews, one training a block" in out
+    status, again, _ = run_here(train_sentiment, *flags, "--resume")
+    assert status == 0
+    assert again.splitlines()[-1] == out.splitlines()[-1]
+
+
+def test_blocks_of_films_are_none_where_a_test_half_is_given(run_here, reviews_folder):
+    status, _, err = run_here(train_sentiment, "--blocks", "--data-dir", reviews_folder)
+    assert status == 2
+    one_line(err, "--blocks needs reviews without a test half of their own")
 
 
 @pytest.mark.usefixtures("planted_vectors")
