@@ -26,6 +26,19 @@ class NotOffered(Exception):
     """The solution has nothing that this check could look at."""
 
 
+class Config(SimpleNamespace):
+    """A config with attributes that may be asked for as a dictionary's, too."""
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __contains__(self, name: str) -> bool:
+        return hasattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return getattr(self, name, default)
+
+
 def plain(name: str) -> str:
     return name.lower().replace("_", "")
 
@@ -37,7 +50,7 @@ def build(cls: type, **wanted: int) -> Any:
     parameters = list(inspect.signature(cls).parameters.values())
     required = [p for p in parameters if p.default is p.empty and p.kind < 2]
     if [p.name for p in required] in (["config"], ["cfg"], ["args"]):
-        return cls(SimpleNamespace(**wanted))
+        return cls(Config(**wanted))
     keywords = {}
     for parameter in parameters:
         for name, synonyms in SYNONYMS.items():

@@ -18,6 +18,10 @@ from grading.loader import Solution
 FILE = "transformer.py"
 T = 8  # characters that are looked at; the layer is built for 10
 BLOCK_SIZE = 10
+UPSIDE_DOWN = (
+    "position 3 changes when character 7 changes, and not with character 0: "
+    "the mask is upside down"
+)
 
 
 def attention(solution: Solution, n_head: int, n_embd: int) -> Any:
@@ -60,13 +64,16 @@ def weights_of_equal_scores(layer: Any, C: int) -> Tensor:
     y = apply(layer, tokens).mean(2).T  # (j, i) -> (i, j)
     unit = apply(layer, torch.full((1, 1, C), 1 / C)).mean()
     if not unit.isfinite() or unit == 0:  # a position that may not see itself
-        unit = y[-1].sum()
+        sums = y.sum(1)
+        unit = sums[sums.isfinite()][-1:].sum()  # of the last that sees something
     return y / unit
 
 
 def check_rows(rows: Tensor) -> None:
     """Blame weights of equal scores that are not 1 / (i + 1) up to the diagonal."""
     i, j = torch.meshgrid(torch.arange(T), torch.arange(T), indexing="ij")
+    if ((rows > 0.02) == (j > i))[:-1].all():  # the last sees nothing, or is uniform
+        raise Blame(UPSIDE_DOWN)
     finite = rows.isfinite().all(1)
     if not finite[1:].all():
         raise Blame(
@@ -102,10 +109,7 @@ def check_leak(sees: Tensor, i: Tensor, j: Tensor) -> None:
     if sees.all():
         raise Blame("position 3 changes when character 7 changes: there is no mask")
     if (sees == (j >= i)).all():
-        raise Blame(
-            "position 3 changes when character 7 changes, and not with character 0: "
-            "the mask is upside down"
-        )
+        raise Blame(UPSIDE_DOWN)
     if (sees == (j <= i + 1)).all():
         raise Blame(
             "position 3 changes when character 4 changes: the mask leaks one "

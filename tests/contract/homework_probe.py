@@ -10,13 +10,12 @@ import inspect
 import math
 from collections.abc import Callable
 from itertools import permutations
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from grading.classes import Blame, NotOffered, build
+from grading.classes import Blame, Config, NotOffered, build
 from grading.loader import Solution
 from tests.contract.sentiment_probe import check_steady, same
 
@@ -25,6 +24,10 @@ BATCH, L, BLOCK_SIZE = 2, 6, 8
 H, D = 3, 4
 C = H * D
 NAMES = ("q", "k", "v")
+UPSIDE_DOWN = (
+    "the mask hides what it should show: fill where torch.tril is 0, not where it is 1"
+)
+ITSELF = "the mask hides a position from itself: tril needs the diagonal 0"
 
 
 def knows_c_attn(cls: Any) -> bool:
@@ -41,6 +44,8 @@ def attention(solution: Solution) -> Any:
     cls = solution.find(NAME)
     if not knows_c_attn(cls):
         raise NotOffered(f"{NAME} has no c_attn, so it is not the homework's")
+    if not inspect.signature(cls).parameters:
+        raise NotOffered(f"{NAME}'s sizes are fixed: give it config, and it is checked")
     try:
         return build(
             cls,
@@ -48,14 +53,16 @@ def attention(solution: Solution) -> Any:
             n_layer=1, vocab_size=11, attn_pdrop=0.3, resid_pdrop=0.3, embd_pdrop=0.3,
         ).eval()  # fmt: skip
     except AttributeError as error:
-        if isinstance(error.obj, SimpleNamespace):
+        if isinstance(error.obj, Config):
             raise NotOffered(f"what config.{error.name} may be is unknown") from None
         raise
 
 
 def check_shape(layer: Any) -> None:
     for length in (1, L, BLOCK_SIZE):
-        check_steady(layer, torch.randn(BATCH, length, C), NAME)
+        x = torch.randn(BATCH, length, C)
+        if same(check_steady(layer, x, NAME), x):
+            raise Blame(f"{NAME} returns its input: nothing is filled in")
 
 
 def fill(layer: Any) -> None:
@@ -95,7 +102,7 @@ def hidden(diagonal: int) -> Tensor:
 def attend(
     q: Tensor, k: Tensor, v: Tensor, *, divisor: float = math.sqrt(D), axis: int = 3,
     mask: Tensor | None = None, cut: Callable = split, glue: Callable = join,
-    after: bool = False,
+    after: bool = False, fill: float = -torch.inf,
 ) -> Tensor:  # fmt: skip
     """Return the formula (B, L, C), or one with the mistakes that are asked for."""
     q, k, v = cut(q), cut(k), cut(v)
@@ -103,7 +110,7 @@ def attend(
     scores = q @ k.mT / divisor  # (B, H, L, L)
     if after:
         return glue(scores.softmax(axis).masked_fill(mask, 0.0) @ v)
-    return glue(scores.masked_fill(mask, -torch.inf).softmax(axis) @ v)
+    return glue(scores.masked_fill(mask, fill).softmax(axis) @ v)
 
 
 def one_head(q: Tensor, k: Tensor, v: Tensor, divisor: float) -> Tensor:
@@ -119,15 +126,23 @@ def wrong_masks(qkv: tuple[Tensor, ...]) -> dict[str, Tensor]:
         "the mask is the wrong triangle: a position sees itself and what follows, it "
         "must see itself and what comes before (torch.tril)":
             attend(*qkv, mask=upper.mT),
-        "the mask hides what it should show: fill where it is 0, not where it is 1":
-            attend(*qkv, mask=~upper),
+        UPSIDE_DOWN: attend(*qkv, mask=~upper),
         "the mask leaks one character ahead: tril needs the diagonal 0":
             attend(*qkv, mask=hidden(2)),
-        "the mask hides a position from itself: tril needs the diagonal 0":
-            attend(*qkv, mask=hidden(0)),
+        ITSELF: attend(*qkv, mask=hidden(0)),
         "the mask is applied after the softmax, it belongs before it":
             attend(*qkv, after=True),
+        "hidden scores are set to 0: they need -inf (softmax of 0 is not 0)":
+            attend(*qkv, fill=0.0),
     }  # fmt: skip
+
+
+def wrong_finite_masks(qkv: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """Those that hide a whole row: there -1e9 gives equal weights, and -inf NaN."""
+    return {
+        UPSIDE_DOWN: attend(*qkv, mask=~hidden(1), fill=-1e9),
+        ITSELF: attend(*qkv, mask=hidden(0), fill=-1e9),
+    }
 
 
 def wrong_scales(qkv: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -168,20 +183,29 @@ def wrong_axes(qkv: tuple[Tensor, ...]) -> dict[str, Tensor]:
     }  # fmt: skip
 
 
+def readings(y: Tensor) -> list[tuple[str, tuple[Tensor, ...]]]:
+    """Split c_attn's output (B, L, 3 C) as the homework does, and head by head."""
+    per_head = y.view(*y.shape[:2], H, 3, D).unbind(3)
+    apart = "c_attn is split per head, the homework has q, k, v side by side"
+    return [("", y.split(C, dim=2)), (apart, tuple(z.flatten(2) for z in per_head))]
+
+
 def check_formula(layer: Any, remark: Callable) -> None:
     """Blame attention that is no softmax(Q K' / sqrt(C / H) + mask) V of H heads."""
     fill(layer)
     x = torch.randn(BATCH, L, C)
     found = check_steady(layer, x, NAME)
-    parts = layer.c_attn(x).detach().split(C, dim=2)
-    for order in permutations(range(3)):
-        if same(found, attend(*(parts[i] for i in order))):
-            return remark_on_order(order, remark)
-    for wrong in (wrong_masks, wrong_scales, wrong_axes):
-        for text, other in wrong(parts).items():
-            if same(found, other):
-                raise Blame(text)
-    difference = (found - attend(*parts)).abs().max()
+    read = readings(layer.c_attn(x).detach())
+    for text, parts in read:
+        for order in permutations(range(3)):
+            if same(found, attend(*(parts[i] for i in order))):
+                return remark(text) if text else remark_on_order(order, remark)
+    for _, parts in read:
+        for wrong in (wrong_masks, wrong_finite_masks, wrong_scales, wrong_axes):
+            for text, other in wrong(parts).items():
+                if same(found, other):
+                    raise Blame(text)
+    difference = (found - attend(*read[0][1])).abs().max()
     raise Blame(
         f"the output differs from softmax(Q K' / sqrt(C / H) + mask) V by "
         f"{difference:.2f}"

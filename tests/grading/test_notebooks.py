@@ -94,6 +94,10 @@ LATER = "from __future__ import annotations\ndef start(k: Unknown) -> No: return
         "try:\n    import math\nexcept ImportError:\n    pass\nelse:\n    N = 7\n"
         "start = lambda k: N",
         "def start(k):\n    return 7\nraise RuntimeError\nstart = start(print)",
+        "import torch.nn as nn\nsoftmax = nn.Softmax(dim=-1)\nrelu = nn.ReLU()\n"
+        "def start(k): return 7 * softmax(relu(torch.zeros(1)) * k).item()\nimport torch",
+        "from dataclasses import dataclass\n@dataclass\nclass Config:\n    size: int = 7\n"
+        "config = Config()\ndef start(k, config=config): return config.size",
         IN_A_TRY,
         DEVICE,
         NO_MAGIC,
@@ -159,6 +163,8 @@ def test_an_error_says_in_which_cell_it_arose(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
+        ("class Net: pass\nconfig = Net(3)\ndef start(k): return config",
+         "needs config, which cell 1 makes: only definitions are run"),
         ("config = make()\ndef start(k): return config",
          "needs config, which cell 1 makes: only definitions are run"),
         ("import module_of_nobody as m\ndef start(k): return m.x",
