@@ -49,7 +49,8 @@ def build(cls: type, **wanted: int) -> Any:
         raise Blame(f"{cls.__name__} has no __init__")
     parameters = list(inspect.signature(cls).parameters.values())
     required = [p for p in parameters if p.default is p.empty and p.kind < 2]
-    if [p.name for p in required] in (["config"], ["cfg"], ["args"]):
+    # one may have a default: def __init__(self, config=config)
+    if [p.name for p in required or parameters[:1]] in (["config"], ["cfg"], ["args"]):
         return cls(Config(**wanted))
     keywords = {}
     for parameter in parameters:

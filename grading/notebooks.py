@@ -34,6 +34,7 @@ SIMPLE = (
 )  # fmt: skip
 HARMLESS = re.compile(
     r"math\.\w+|(np|numpy|torch)\.(log|sqrt|array|tensor|pi|device)|Path"
+    r"|(torch\.)?nn\.(Softmax|Dropout|ReLU|GELU)"
     r"|torch\.(cuda|backends\.mps)\.is_available|partial|namedtuple|TypeVar"
     r"|len|range|int|float|str|bool|list|tuple|dict|set|sorted|reversed|enumerate|zip"
     r"|min|max|sum|abs|round|chr|ord"
@@ -85,41 +86,53 @@ def silence(lines: list[str], i: int) -> None:
         lines[i] = ""
 
 
-def is_simple(expression: ast.expr) -> bool:
+def is_harmless(call: ast.Call, classes: set[str]) -> bool:
+    """Whether a constant may call this: a known function, a class by its defaults."""
+    name = ast.unparse(call.func)
+    by_default = name in classes and not call.args and not call.keywords
+    return by_default or HARMLESS.fullmatch(name) is not None
+
+
+def is_simple(expression: ast.expr, classes: set[str]) -> bool:
     """Whether it is a constant, or made of constants and names by harmless calls."""
     for node in ast.walk(expression):
         if not isinstance(node, SIMPLE):
             return False
-        if isinstance(node, ast.Call) and not HARMLESS.fullmatch(
-            ast.unparse(node.func)
-        ):
+        if isinstance(node, ast.Call) and not is_harmless(node, classes):
             return False
     return True
 
 
-def kept(node: ast.stmt) -> ast.stmt | None:
-    """Return a statement that defines something, or what in an if or a try does."""
+def kept(node: ast.stmt, classes: set[str]) -> ast.stmt | None:
+    """Return a statement that defines something, or what in an if or a try does.
+
+    classes are those that the notebook defines.
+    """
+
+    def filled(body: list[ast.stmt]) -> list[ast.stmt]:
+        """Those that are kept of a block, which must not be empty."""
+        return all_kept(body) or [ast.Pass()]
+
+    def all_kept(body: list[ast.stmt]) -> list[ast.stmt]:
+        return [found for part in body if (found := kept(part, classes))]
+
     if isinstance(node, DEFINITIONS):
         return node
     if isinstance(node, ast.Assign | ast.AnnAssign):
-        return node if node.value is not None and is_simple(node.value) else None
-    if isinstance(node, ast.If) and is_simple(node.test):
+        simple = node.value is not None and is_simple(node.value, classes)
+        return node if simple else None
+    if isinstance(node, ast.If) and is_simple(node.test, classes):
         found = ast.If(node.test, filled(node.body), filled(node.orelse))
     elif isinstance(node, ast.Try):
         handlers = [
             ast.copy_location(ast.ExceptHandler(h.type, h.name, filled(h.body)), h)
             for h in node.handlers
         ]
-        after = [found for part in node.orelse if (found := kept(part))]
-        found = ast.Try(filled(node.body), handlers, after, filled(node.finalbody))
+        after, last = all_kept(node.orelse), filled(node.finalbody)
+        found = ast.Try(filled(node.body), handlers, after, last)
     else:
         return None
     return ast.fix_missing_locations(ast.copy_location(found, node))
-
-
-def filled(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Return those that are kept of a block, which must not be empty."""
-    return [found for node in body if (found := kept(node))] or [ast.Pass()]
 
 
 def separate(node: ast.stmt | None) -> list[ast.stmt]:
@@ -168,6 +181,8 @@ class Notebook:
         """Run the definitions, each by itself: where one stops, the others go on."""
         sys.modules[self.module.__name__] = self.module
         flags = 0
+        statements = [node for tree in self.trees.values() for node in tree.body]
+        classes = {n.name for n in statements if isinstance(n, ast.ClassDef)}
         for place, tree in self.trees.items():
             for node in tree.body:
                 if not isinstance(node, DEFINITIONS):
@@ -178,7 +193,7 @@ class Notebook:
                 if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                     for alias in node.names:
                         flags |= getattr(__future__, alias.name).compiler_flag
-                for found in separate(kept(node)):
+                for found in separate(kept(node, classes)):
                     self.run_one(found, place, flags)
         for name in vars(self.module):
             self.failed.pop(name, None)

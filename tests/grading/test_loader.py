@@ -50,7 +50,8 @@ SIZES = {"n_layer": 1, "n_head": 2, "n_embd": 3, "vocab_size": 4, "block_size": 
     [
         (lambda n_layer, n_head, n_embd, vocab_size, block_size: 0, None),
         (lambda vocab_size, d_model, num_heads, num_layers, max_len=7: 0, None),
-        (lambda config: 0, None),
+        (lambda config: config.n_head - 2, None),
+        (lambda config=None, bias=True: config.n_head - 2, None),
         (lambda a, b, c, d, e: 0, None),
     ],
 )

@@ -77,6 +77,18 @@ ENDLESS = """
     while True: pass
     def start(k): return 7
 """
+LAYERS = """
+    import torch.nn as nn
+    softmax, relu = nn.Softmax(dim=-1), nn.ReLU()
+    def start(k): return 7 * softmax(relu(k * torch.ones(1))).item()
+    import torch
+"""
+CONFIG = """
+    class Config:
+        size = 7
+    config = Config()
+    def start(k, config=config): return config.size
+"""
 LATER = "from __future__ import annotations\ndef start(k: Unknown) -> No: return 7"
 
 
@@ -94,10 +106,8 @@ LATER = "from __future__ import annotations\ndef start(k: Unknown) -> No: return
         "try:\n    import math\nexcept ImportError:\n    pass\nelse:\n    N = 7\n"
         "start = lambda k: N",
         "def start(k):\n    return 7\nraise RuntimeError\nstart = start(print)",
-        "import torch.nn as nn\nsoftmax = nn.Softmax(dim=-1)\nrelu = nn.ReLU()\n"
-        "def start(k): return 7 * softmax(relu(torch.zeros(1)) * k).item()\nimport torch",
-        "from dataclasses import dataclass\n@dataclass\nclass Config:\n    size: int = 7\n"
-        "config = Config()\ndef start(k, config=config): return config.size",
+        LAYERS,
+        CONFIG,
         IN_A_TRY,
         DEVICE,
         NO_MAGIC,
