@@ -41,6 +41,7 @@ $(FIRST:%=reproduce-%): reproduce-%: $(READY)
 reproduce-sentiment: $(READY_ALL)
 	$(BIN)/python train_sentiment.py
 	$(BIN)/python train_sentiment.py --costs
+	$(BIN)/python train_sentiment.py --blocks
 
 reproduce-gpt2: $(READY_ALL)
 	$(BIN)/python sample_gpt2.py
