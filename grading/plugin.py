@@ -23,6 +23,8 @@ from machinery.errors import BadInput
 
 CONTRACT = ROOT / "tests" / "contract"
 TICK = 0.5  # seconds
+SHORT = 2.0  # seconds of the processor, once a solution was too slow
+TOO_LONG = "takes longer than"
 
 
 def pytest_addoption(parser) -> None:
@@ -72,6 +74,7 @@ class State:
         self.memory = config.getoption("--check-memory", 0)
         self.outcomes: dict[tuple[str, str], str] = {}
         self.reasons: dict[tuple[str, str], str] = {}  # of what was not checked
+        self.slow: dict[str, str] = {}  # what took too long first, by the folder
         self.titles: dict[str, str] = {}
         if self.file and Path(self.file).exists():
             self.resume()
@@ -90,6 +93,13 @@ class State:
         self.outcomes[folder, key] = outcome
         if outcome == "skipped":
             self.reasons[folder, key] = text
+        if outcome == "failed" and text.startswith(TOO_LONG):
+            self.slow.setdefault(folder, key)
+
+    def seconds_for(self, folder: str, key: str) -> float:
+        """The limit of a question: short where another has used up a whole one."""
+        short = folder in self.slow and not key.endswith("_imports")
+        return min(self.seconds, SHORT) if short else self.seconds
 
     def write(self, item, outcome: str, **more) -> None:
         if not self.file:
@@ -128,7 +138,7 @@ def pytest_collection_modifyitems(config, items) -> None:
             done.append(item)
             items.remove(item)
         else:
-            state.write(item, "collected")
+            state.write(item, "collected", text=absence(item))
     config.hook.pytest_deselected(items=done)
 
 
@@ -201,18 +211,24 @@ def pytest_pyfunc_call(pyfuncitem):
         return (yield)
     state = pyfuncitem.config.stash[STATE]
     solution = pyfuncitem.callspec.params["solution"]
-    skip_where_pointless(pyfuncitem, state, solution)
+    skip_where_pointless(pyfuncitem, state)
     state.write(pyfuncitem, "started")
+    folder = str(solution.folder)
+    seconds = state.seconds_for(folder, key(pyfuncitem))
     try:
-        with solution.active(), warnings.catch_warnings(), time_limit(state.seconds):
+        with solution.active(), warnings.catch_warnings(), time_limit(seconds):
             warnings.simplefilter("ignore")
             return (yield)
     except NotOffered as reason:
         pytest.skip(str(reason))
     except Blame as blame:
         problem = str(blame)
-    except TimeLimit:
-        problem = f"takes longer than {state.seconds:g} seconds"
+    except TimeLimit as limit:
+        if seconds < state.seconds:  # no second one is blamed
+            first = state.titles[state.slow[folder]]
+            pytest.skip(f"{TOO_LONG} {limit} seconds: no more until {first!r} passes")
+        place = solution.place(limit)
+        problem = f"{TOO_LONG} {limit} seconds" + (f", at {place}" if place else "")
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if reason := solution.lacks(error):
             pytest.skip(reason)
@@ -228,12 +244,20 @@ def explain(solution: Solution, error: BaseException) -> str:
     return solution.describe(error)
 
 
-def skip_where_pointless(item, state: State, solution: Solution) -> None:
+def absence(item) -> str:
+    """Why there is nothing to ask this question about, or nothing."""
+    solution = item.callspec.params["solution"]
+    file = item.get_closest_marker("question").kwargs["file"]
+    there = any(solution.has(name) for name in file.split(" or "))
+    return "" if there else f"no {file} in the folder"
+
+
+def skip_where_pointless(item, state: State) -> None:
     """Skip what the folder lacks, and what builds upon something that failed."""
+    if reason := absence(item):
+        pytest.skip(reason)
     marker = item.get_closest_marker("question")
-    file = marker.kwargs["file"]
-    if not any(solution.has(name) for name in file.split(" or ")):
-        pytest.skip(f"no {file} in the folder")
+    solution = item.callspec.params["solution"]
     for need in marker.kwargs.get("needs", ()):
         name = str(solution.folder), need
         if state.outcomes.get(name, "passed") != "passed":  # the first cause is told

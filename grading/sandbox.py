@@ -252,5 +252,5 @@ def rows_of(events: list[dict], folder: Path) -> list[Row]:
         row.remarks = event.get("remarks", [])
     for row in rows.values():
         if row.outcome in ("collected", "started"):
-            row.outcome, row.text = "skipped", "no time was left"
+            row.outcome, row.text = "skipped", row.text or "no time was left"
     return list(rows.values())
