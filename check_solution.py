@@ -55,7 +55,7 @@ def check_input(folder: Path, page: Path | None) -> None:
         raise BadInput(
             f"FOLDER must hold one of {', '.join(sandbox.JUDGED)}, or a notebook with "
             f"their classes, or define one of {', '.join(sources.ANYWHERE)}, "
-            f"got {folder}"
+            f"got {folder}{sources.hint(folder.resolve(), found)}"
         )
     if page is not None and not page.resolve().parent.is_dir():
         raise BadInput(f"--html must be in a folder that exists, got {page}")

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from grading import notebooks
-from grading.sandbox import FILES, LARGEST_FILE
+from grading.sandbox import FILES, JUDGED, LARGEST_FILE
 from machinery.errors import BadInput
 
 # the names of what somebody kept beside the file that counts
@@ -104,6 +104,18 @@ def as_source(path: Path, folder: Path) -> Source:
     if path.suffix == ".py":
         return Source(path, content, name)
     return Source(path, content, name, notebooks.read(path, content))
+
+
+def hint(folder: Path, sources: list[Source]) -> str:
+    """What to do about a file of the course that lies deeper or has another name."""
+    for source in sources:
+        where = source.path.relative_to(folder)
+        if where.name in JUDGED:
+            return f": there is a {where.name} in {where.parent}: check that folder"
+        for file, names in STANDS_FOR.items():
+            if found := sorted(source.defines & names):
+                return f": {where} defines {' and '.join(found)}: name it {file}"
+    return ""
 
 
 def dotted(path: Path, folder: Path) -> str:

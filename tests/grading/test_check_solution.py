@@ -289,6 +289,8 @@ def test_fault_32_a_helper_named_like_ours_leaves_the_blame_where_it_belongs(tmp
         (["nowhere"], ["FOLDER must exist", "nowhere"]),
         (["file.py"], ["must be a folder", "file.py"]),
         (["."], ["must hold one of mixture_models.py, transformer.py, dataset.py"]),
+        (["above"], ["there is a models.py in ex5_123: check that folder"]),
+        (["named"], ["my_models.py defines GMM: name it mixture_models.py"]),
         ([], ["required: FOLDER"]),
         (["full", "--html", "no/where.html"], ["--html", "no/where.html"]),
         (["full", "--fast"], ["--fast"]),
@@ -297,6 +299,9 @@ def test_fault_32_a_helper_named_like_ours_leaves_the_blame_where_it_belongs(tmp
 def test_bad_input_is_one_line_and_status_2(tmp_path, arguments, parts):
     (tmp_path / "file.py").touch()
     write_files(tmp_path / "full", {"dataset.py": ""})
+    write_files(tmp_path / "named", {"my_models.py": "class GMM:\n    pass\n"})
+    (tmp_path / "above").mkdir()
+    write_files(tmp_path / "above" / "ex5_123", {"models.py": ""})
     result = run_driver("check_solution.py", *arguments, cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     assert_one_line(result.stderr, "check_solution.py: ", *parts)
