@@ -268,3 +268,32 @@ def test_scikit_learn_is_asked_for_before_hours_of_training(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(BadInput, match=r"^scikit-learn is not .*'\.\[sentiment\]'$"):
         questions.require_scikit_learn()
+
+
+def test_blocks_are_one_table_and_attention_is_judged_on_all_their_reviews():
+    draw = np.random.default_rng(0)
+    with_, without = questions.NAMES["best", True], questions.NAMES["best", False]
+    blocks = []
+    for n in (200, 300):
+        worse = draw.random(n) < 0.8
+        better = worse | (draw.random(n) < 0.2)
+        blocks.append({with_: [better], without: [worse], "NB-SVM": [worse]})
+    found = questions.pool(blocks)
+    rows = {row["name"]: row for row in found["rows"]}
+    assert list(rows) == [with_, without, "NB-SVM"]
+    for name, row in rows.items():
+        assert row["accuracies"] == [block[name][0].mean() for block in blocks]
+    better, worse = (
+        np.concatenate([block[name][0] for block in blocks])
+        for name in (with_, without)
+    )
+    gain = found["attention"]["best"]
+    assert gain == questions.bootstrap([better], [worse])
+    assert gain["difference"] == pytest.approx(better.mean() - worse.mean())
+    assert 0 < gain["low"] < gain["difference"] < gain["high"]
+    points = [f"{100 * gain[name]:+.2f}" for name in ("difference", "low", "high")]
+    assert found["sentences"] == [
+        f"2 blocks of films, n-gram network: attention is worth {points[0]} points "
+        f"(95 % interval {points[1]} to {points[2]}, over 500 reviews, one training a "
+        "block)"
+    ]

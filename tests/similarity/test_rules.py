@@ -23,6 +23,77 @@ def broken(domain: Domain, image=IMAGE, sets=SETS) -> set[str]:
     return {r for r, v in rules.judge(domain, image, sets).items() if not v.holds}
 
 
+def random_sets(seed: int, n_sets: int = 200) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack(rules.random_sets(n_sets, 3, generator))
+
+
+def test_half_of_a_random_set_are_multiples_of_the_other_half():
+    z = random_sets(0)
+    assert (z.shape, z.dtype) == ((200, 16, 3), torch.float64)
+    first, second = z.chunk(2, 1)
+    ratio = second.norm(dim=2, keepdim=True) / first.norm(dim=2, keepdim=True)
+    torch.testing.assert_close(first * ratio, second)  # and none turns round
+    for powers in (first.norm(dim=2).log10(), ratio[:, :, 0].log10()):
+        # as likely anywhere between a tenth and ten
+        assert powers.min() == pytest.approx(-1, abs=0.01)
+        assert powers.max() == pytest.approx(1, abs=0.01)
+        assert powers.mean() == pytest.approx(0, abs=0.05)
+        assert powers.std() == pytest.approx(1 / 3**0.5, abs=0.03)
+    both = torch.stack([first.norm(dim=2).log10(), ratio[:, :, 0].log10()])
+    assert torch.corrcoef(both.flatten(1))[0, 1].abs() < 0.1
+    assert torch.equal(z, random_sets(0))
+    assert not torch.equal(z, random_sets(1))
+
+
+def test_a_verdict_says_which_vectors_decide_and_where():
+    x = torch.tensor([[1.0, 0.0], [0.0, 3.0]], dtype=torch.float64)
+    dot = Domain("dot", functions.dot, proofs={"symmetric": "x·y = y·x"})
+    found = rules.judge(dot, x, [])
+    assert all(verdict.rule == rule for rule, verdict in found.items())
+    assert [v.holds for v in found.values()] == [False, False, True, True]
+    assert {v.where for v in found.values()} == {"pixels"}
+    assert found["bounded"].evidence.endswith("as long: 9, 900, 9e+04, 9e+06")
+    assert found["bounded"].vectors == [[0.0, 3.0]] * 2
+    assert found["itself"].evidence == "s(x, x) = 1, and another pair has 9"
+    assert found["itself"].vectors == [[1.0, 0.0]] * 2
+    assert found["no other"].evidence == "no proof is known here; the most found is 9"
+    assert found["no other"].vectors == [[0.0, 3.0]] * 2
+    assert found["symmetric"].evidence == "x·y = y·x"
+    elsewhere = rules.judge(dot, x[:1], [x])
+    assert elsewhere["itself"].where == "random vectors"
+    proven = Domain("dot", functions.dot, proofs={"no other": "proof"})
+    evidence = rules.judge(proven, x, [])["no other"].evidence
+    assert evidence == "proof; the most found is 9"
+
+
+def test_what_only_doubles_ten_times_as_far_may_be_bounded():
+    def growth(factor):
+        return lambda z: factor ** z.norm(dim=1).log10()[:, None].expand(-1, len(z))
+
+    z = torch.tensor([[1.0, 0.0], [0.1, 0.0]], dtype=torch.float64)
+    assert rules.growing(growth(2.0), z) is None
+    assert rules.growing(growth(2.5), z) is not None
+
+
+def test_vectors_a_millionth_apart_are_one():
+    z = torch.tensor([[0.0, 0], [2e-6, 0], [2.5e-6, 0], [1, 0]], dtype=torch.float64)
+    assert rules.apart(z).tolist() == z[[0, 1, 3]].tolist()
+
+
+def test_rounding_breaks_no_rule():
+    """Values of a million that differ in the last digits are equal; of one as well."""
+    for size in (1e6, 1.0, 1e-6):
+        noise = torch.tensor([[0.0, 1e-12], [-1e-12, 0.0]], dtype=torch.float64)
+        even = torch.full((2, 2), size, dtype=torch.float64)
+        z = torch.eye(2, dtype=torch.float64)
+        for search in (rules.below_the_most, rules.one_way):
+            assert search(lambda z, v=even + size * noise: v, z) is None
+            apart = even + 1e5 * size * noise.abs() * torch.tensor([[0, 1.0], [0, 0]])
+            assert search(lambda z, v=apart: v, z) is not None
+            assert search(lambda z, v=even: v, z) is None
+
+
 @pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.name)
 def test_the_rules_that_each_function_breaks(domain):
     assert broken(domain) == BROKEN[domain.name]
