@@ -1,6 +1,8 @@
 """A solution's classes and what they return: built by any names, read as numbers."""
 
+import contextlib
 import inspect
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +39,17 @@ class Config(SimpleNamespace):
 
     def get(self, name: str, default: Any = None) -> Any:
         return getattr(self, name, default)
+
+
+@contextlib.contextmanager
+def known_config() -> Iterator[None]:
+    """Within it, code that asks a Config for what it lacks is not checked."""
+    try:
+        yield
+    except AttributeError as error:
+        if isinstance(error.obj, Config):
+            raise NotOffered(f"what config.{error.name} may be is unknown") from None
+        raise
 
 
 def plain(name: str) -> str:

@@ -29,7 +29,9 @@ class Config(RunConfig):
     epochs: int | None = option(
         None, "most epochs of each training; none: the recipe's", at_least=1
     )
-    n_few: int = option(1000, "texts that question 3 trains on", at_least=1)
+    n_few: int = option(
+        1000, "texts that question 3 trains on, fewer than all", at_least=1
+    )
     n_evaluated: int = option(
         1000, "texts drawn of each kind to be measured", at_least=64
     )

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from grading.classes import Blame, NotOffered, tensor
+from grading.classes import Blame, NotOffered, known_config, tensor
 from grading.loader import Solution
-from tests.contract.gpt2_models import Absent, Config, Tiny, V
+from tests.contract.gpt2_models import Tiny, V, config
 
 NAME = "temperature_scale"
 PARAMETERS = "(logits, model, new_past, config, temperature, temperature_horizon)"
@@ -31,7 +31,7 @@ class Asked:
             raise NotOffered(f"{NAME} does not take {PARAMETERS}")
         self.model, self.k = Tiny(), top_k
         self.context = torch.randint(V, (1, 7))
-        self.config = Config(top_k)
+        self.config = config(top_k)
         self.logits, self.past = self.model(self.context)
         self.logits = cut(self.logits[:, -1].detach(), top_k)  # (1, V)
 
@@ -43,13 +43,11 @@ class Asked:
 
     def answer(self, horizon: int) -> Tensor:
         """What the function returns: V numbers; Blame for another size."""
-        try:
+        with known_config():
             value = self.function(
                 self.logits.clone(), self.model, self.past, self.config, TEMPERATURE,
                 horizon,
             )  # fmt: skip
-        except Absent as lack:
-            raise NotOffered(f"what config.{lack.args[0]} may be is unknown") from None
         found = tensor(value, NAME)
         if found.numel() != V:
             raise Blame(

@@ -148,6 +148,23 @@ def test_progress_is_told_here(n, capsys):
     assert of_one == ["step 3.0", "step 3.1", "step 3.2"]
 
 
+def test_a_job_s_last_words_are_told_before_its_result(tmp_path, capsys):
+    """Also where it ends while the words of others are passed on."""
+    told = workers._Told(tmp_path, progress.Progress(0))
+    job, pass_on = Future(), told.pass_on
+
+    def ends_meanwhile():
+        pass_on()
+        if not job.done():
+            (tmp_path / "told-1").write_text('["last words"]\n')
+            job.set_result(pickle.dumps(1))
+
+    told.pass_on = ends_meanwhile
+    for found in workers._results([job], told, in_order=False):
+        assert found == 1
+        assert capsys.readouterr().out == "last words\n"
+
+
 def test_progress_cut_off_in_a_line_waits_for_its_rest(tmp_path, capsys):
     told = workers._Told(tmp_path, progress.Progress(0))
     path = tmp_path / "told-1"

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from sentiment import inside, nb_svm, questions, recipes, runs
-from sentiment.data import Dataset, Lexicon, make_dataset
+from sentiment import inside, nb_svm, recipes, runs
+from sentiment.data import Lexicon, make_dataset
 from sentiment.network import NgramNetwork
 from sentiment.recipes import Job
 from sentiment.tokens import Vocabulary, choose_ngrams, number, pack
@@ -83,54 +83,6 @@ def test_log_ratios_by_hand():
     assert ratios == pytest.approx(np.log(p / q))
 
 
-def test_the_bootstrap_of_a_planted_difference():
-    draw = np.random.default_rng(0)
-    a = [draw.random(2000) < 0.9 for _ in range(3)]
-    b = [draw.random(2000) < 0.8 for _ in range(3)]
-    found = questions.bootstrap(a, b)
-    assert found["low"] < 0.1 < found["high"]
-    assert found["low"] > 0.05
-    # of independent hits: sqrt((.09 + .16) / (2000 * 3)) and what drawing seeds adds
-    assert 0.006 < found["error"] < 0.014
-    same = questions.bootstrap(a, a)
-    assert same["low"] <= 0 <= same["high"]
-
-
-def test_the_bootstrap_is_paired():
-    """Where both models fail on the same reviews, a small gain is sure."""
-    draw = np.random.default_rng(0)
-    worse = draw.random(2000) < 0.8
-    better = worse | (draw.random(2000) < 0.05)
-    found = questions.bootstrap([better] * 2, [worse] * 2)
-    gain = (better & ~worse).mean()
-    assert found["difference"] == pytest.approx(gain)
-    assert found["error"] == pytest.approx((gain * (1 - gain) / 2000) ** 0.5, rel=0.1)
-
-
-def some_data(labels) -> Dataset:
-    rows = {
-        name: np.arange(i, len(labels), 3)
-        for i, name in enumerate(("train", "validation", "test"))
-    }
-    return Dataset("random", rows, torch.tensor(labels).float(), *[None] * 4)
-
-
-def test_what_joins_network_and_yardstick_is_chosen_on_validation_alone():
-    draw = np.random.default_rng(0)
-    labels = draw.integers(0, 2, 600)
-    logits, scores = (labels - 0.5 + draw.normal(0, 1, 600) for _ in range(2))
-    first = questions.stack(logits, scores, some_data(labels))
-    for split, changes in (("train", False), ("test", False), ("validation", True)):
-        other = labels.copy()
-        other[some_data(labels).rows[split]] ^= 1
-        again = questions.stack(logits, scores, some_data(other))
-        assert (not np.allclose(first, again)) == changes, split
-    validation, test = (some_data(labels).rows[s] for s in ("validation", "test"))
-    hits = [((x > 0) == labels)[test].mean() for x in (logits, scores, first)]
-    assert hits[2] > max(hits[:2])
-    assert ((first > 0) == labels)[validation].mean() > 0.7
-
-
 def test_the_yardstick_s_strength_is_the_best_on_validation(monkeypatch):
     found = number(TEXTS)
     encoded = Vocabulary(found.words).encode(found)
@@ -192,70 +144,6 @@ def test_the_bonus_smooths_its_labels():
         for logit in (best, best - 1, best + 1)
     )
     assert at_best < min(others)
-
-
-def part(random_or_films: float, low: float, difference: float, error: float) -> dict:
-    rows = [
-        {
-            "name": name,
-            "mean": random_or_films + more,
-            "error": 0.006,
-            "accuracies": [1],
-        }
-        for name, more in (("n-gram network", 0.02), ("NB-SVM", 0.0))
-    ]
-    gain = {"difference": difference, "error": error, "low": low, "high": 0.03}
-    return {"rows": rows, "n_test": 2500, "attention": {"best": gain}}
-
-
-def test_the_sentences_follow_the_numbers():
-    found = {
-        "random": part(0.91, -0.001, 0.010, 0.005),
-        "films": part(0.90, 0.001, 0.004, 0.005),
-    }
-    leaks = {"random": {"same": 0.2, "other": 0.1}}
-    random, _, films, *rest = questions.verdicts(found, leaks)
-    assert "+1.00 points" in random
-    assert "more than its standard error of 0.50" in random
-    assert "+0.40 points" in films
-    assert "less than its standard error of 0.50" in films
-    assert "n-gram network +1.00, NB-SVM +1.00" in rest[-1]
-    assert "two test sets, 0.85" in rest[-1]
-    alone = questions.verdicts({"random": found["random"]}, leaks)
-    assert not any("meeting its film" in line for line in alone)
-
-
-def test_a_calibrated_classifier_is_found_calibrated():
-    draw = np.random.default_rng(1)
-    logits = draw.normal(0, 2, 40_000)
-    labels = draw.random(40_000) < 1 / (1 + np.exp(-logits))
-    assert questions.calibration(logits, labels)["error"] < 0.01
-    assert questions.calibration(3 * logits, labels)["error"] > 0.05
-
-
-def test_bins_of_length_hold_every_review_once():
-    lengths = np.array([5, 1, 9, 7, 3, 2])
-    hits = np.array([1, 0, 1, 1, 0, 1], bool)
-    found = questions.by_length(hits, lengths, 2)
-    assert [(b["from"], b["to"]) for b in found] == [(1, 3), (5, 9)]
-    assert [b["accuracy"] for b in found] == pytest.approx([1 / 3, 1.0])
-
-
-def test_mistakes_come_worst_first():
-    logits, labels = np.array([3.0, -1.0, 5.0, -4.0]), np.array([0, 1, 1, 1])
-    assert questions.mistakes(logits, labels, np.arange(4)) == [3, 0, 1]
-
-
-def test_a_planted_leak_is_found():
-    texts = ["x1 y1 x2 y2 film", "x1 y1 x2 y2 dull", "a b c d e", "f g h i j"]
-    labels = np.array([1, 1, 0, 0])
-    found = number(texts)
-    encoded = Vocabulary(found.words).encode(found)
-    packed = pack(encoded, found, 2)
-    rows = {"train": np.array([0, 2]), "test": np.array([1, 3])}
-    data = Dataset("random", rows, *[None] * 5)
-    shares = questions.leak(packed, found.review, labels, data)
-    assert shares == {"same": 0.5, "other": 0.0}
 
 
 def test_the_lexicon_sees_the_training_reviews_alone(planted_vectors):

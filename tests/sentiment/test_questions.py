@@ -62,6 +62,46 @@ def test_both_together_are_as_likely_as_can_be_on_validation():
         assert surplus @ feature[rows] == pytest.approx(0, abs=0.1)
 
 
+def test_what_joins_network_and_yardstick_is_chosen_on_validation_alone():
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 2, 600)
+    logits, scores = (labels - 0.5 + draw.normal(0, 1, 600) for _ in range(2))
+    first = questions.stack(logits, scores, some_data(labels))
+    for split, changes in (("train", False), ("test", False), ("validation", True)):
+        other = labels.copy()
+        other[some_data(labels).rows[split]] ^= 1
+        again = questions.stack(logits, scores, some_data(other))
+        assert (not np.allclose(first, again)) == changes, split
+    validation, test = (some_data(labels).rows[s] for s in ("validation", "test"))
+    hits = [((x > 0) == labels)[test].mean() for x in (logits, scores, first)]
+    assert hits[2] > max(hits[:2])
+    assert ((first > 0) == labels)[validation].mean() > 0.7
+
+
+def test_the_bootstrap_of_a_planted_difference():
+    draw = np.random.default_rng(0)
+    a = [draw.random(2000) < 0.9 for _ in range(3)]
+    b = [draw.random(2000) < 0.8 for _ in range(3)]
+    found = questions.bootstrap(a, b)
+    assert found["low"] < 0.1 < found["high"]
+    assert found["low"] > 0.05
+    # of independent hits: sqrt((.09 + .16) / (2000 * 3)) and what drawing seeds adds
+    assert 0.006 < found["error"] < 0.014
+    same = questions.bootstrap(a, a)
+    assert same["low"] <= 0 <= same["high"]
+
+
+def test_the_bootstrap_is_paired():
+    """Where both models fail on the same reviews, a small gain is sure."""
+    draw = np.random.default_rng(0)
+    worse = draw.random(2000) < 0.8
+    better = worse | (draw.random(2000) < 0.05)
+    found = questions.bootstrap([better] * 2, [worse] * 2)
+    gain = (better & ~worse).mean()
+    assert found["difference"] == pytest.approx(gain)
+    assert found["error"] == pytest.approx((gain * (1 - gain) / 2000) ** 0.5, rel=0.1)
+
+
 @pytest.fixture
 def few_draws(monkeypatch):
     monkeypatch.setattr(questions, "RESAMPLED", 500)
@@ -207,6 +247,22 @@ def test_every_sentence_by_hand():
     ]
 
 
+def test_what_meeting_a_film_is_worth_is_said_of_lines_on_both_splits():
+    random = [line("network", 0.93), line("other", 1), line("NB-SVM", 0.91)]
+    films = [line("network", 0.905), line("NB-SVM", 0.915, error=0.008)]
+    found = {"random": {"rows": random}, "films": {"rows": films}}
+    assert questions.met_films(found) == [
+        "accuracy on the random split less that with films kept apart, in points: "
+        "network +2.50, NB-SVM -0.50: what meeting its film is worth, give or take the "
+        "standard error of two test sets, 1.00"
+    ]
+    assert questions.met_films({"random": found["random"]}) == []
+    whole = {
+        split: part | {"n_test": 9, "attention": {}} for split, part in found.items()
+    }
+    assert questions.verdicts(whole, {})[-1:] == questions.met_films(found)
+
+
 def test_a_leak_is_three_rare_bigrams_of_one_training_review():
     reviews = [  # split, label, bigrams by number, 0 where there is none
         ("train", 1, [0, 1, 2, 3]),
@@ -244,6 +300,22 @@ def test_a_reliability_curve_by_hand():
     alone = questions.calibration(np.array([-1000.0]), np.array([1]))
     assert alone["counts"] == alone["true"] == [1] + [0] * 9
     assert (len(alone["stated"]), alone["error"]) == (10, pytest.approx(1))
+
+
+def test_a_calibrated_classifier_is_found_calibrated():
+    draw = np.random.default_rng(1)
+    logits = draw.normal(0, 2, 40_000)
+    labels = draw.random(40_000) < 1 / (1 + np.exp(-logits))
+    assert questions.calibration(logits, labels)["error"] < 0.01
+    assert questions.calibration(3 * logits, labels)["error"] > 0.05
+
+
+def test_bins_of_length_hold_every_review_once():
+    lengths = np.array([5, 1, 9, 7, 3, 2])
+    hits = np.array([1, 0, 1, 1, 0, 1], bool)
+    found = questions.by_length(hits, lengths, 2)
+    assert [(b["from"], b["to"]) for b in found] == [(1, 3), (5, 9)]
+    assert [b["accuracy"] for b in found] == pytest.approx([1 / 3, 1.0])
 
 
 def test_five_bins_of_length_and_their_errors():
