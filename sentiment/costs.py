@@ -84,7 +84,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     hiding = found["hiding"]
     said = [
         f"norm over (T, d): test accuracy {norms['sample'].mean():.2%}; one for each "
-        f"token: {norms['token'].mean():.2%} ({len(norms['token'])} seed(s))",
+        f"token: {norms['token'].mean():.2%} (seeds: {len(norms['token'])})",
         f"the pads of a review moved to its front change its logit by "
         f"{found['moved']['sample']:.3f} with the norm over (T, d), by "
         f"{found['moved']['token']:.1e} with one for each token",
