@@ -134,7 +134,7 @@ def telling_intervals(scraps: Scraps) -> dict[str, list[dict]]:
     labels = scraps.labels[scraps.base]
     notes = scraps.notes[scraps.base]
     related = relate(notes)
-    together = related[:, 0] | related[:, 3]
+    together = np.triu(related[:, 0]) | related[:, 3]  # each pair of notes once
     leap = np.abs(notes[:, None, :, PITCH] - notes[:, :, None, PITCH]) % OCTAVE
     shares = histogram(leap, OCTAVE, together)
     found = {}

@@ -192,6 +192,19 @@ def test_intervals_that_tell_are_of_notes_that_sound_together():
         assert np.array(numbers) == pytest.approx(np.array([row[1:] for row in rows]))
 
 
+def test_a_pair_that_begins_together_tells_as_much_as_one_that_does_not():
+    mixed = sounding(*chord(0, 62, 69), (2, 1, 62), (2.5, 1, 66))  # a fifth, a third
+    fifths = sounding(*chord(0, 62, 69), *chord(2, 62, 69))
+    scraps = Scraps(
+        np.stack([mixed, fifths]), ("Ada", "Bo"), np.arange(2), np.arange(2),
+        np.ones(2, bool),
+    )  # fmt: skip
+    found = questions.telling_intervals(scraps)["Ada"]
+    assert {row["interval"]: row["share"] for row in found} == {
+        "major third": 1 / 2, "fifth": 1 / 2,
+    }  # fmt: skip
+
+
 LABELS = np.array([0, 0, 0, 0, 0, 0, 1, 1])
 WORKS = np.array([0, 0, 0, 1, 1, 1, 2, 2])
 
