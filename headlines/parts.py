@@ -20,8 +20,9 @@ def letter_similarity(model: DecoderTransformer) -> np.ndarray:
 
 def neighbours(similarity: np.ndarray, n: int = 3) -> dict[str, str]:
     """Return the n letters that are most like each letter."""
-    similarity = similarity - 2 * np.eye(len(similarity))
-    order = np.argsort(-similarity, axis=1)[:, :n]
+    others = similarity.copy()
+    np.fill_diagonal(others, -np.inf)  # no letter is its own neighbour
+    order = np.argsort(-others)[:, :n]
     return {
         letter: "".join(LETTERS[i] for i in row)
         for letter, row in zip(LETTERS, order, strict=True)
@@ -42,7 +43,7 @@ def letter_map(model: DecoderTransformer) -> np.ndarray:
     """Return the letters on the two main axes of their embeddings (PCA): (26, 2)."""
     weights = model.embedding.weight.detach().cpu().double()[1:27]
     centred = weights - weights.mean(0)
-    axes = torch.linalg.svd(centred, full_matrices=False)[2][:2]
+    axes = torch.linalg.svd(centred)[2][:2]
     return (centred @ axes.T).numpy()
 
 

@@ -47,7 +47,7 @@ def hide(lines: Tensor, share: float, generator: torch.Generator) -> Tensor:
     draws = torch.rand(2, *lines.shape, generator=generator).to(lines.device)
     word = (lines == SPACE).cumsum(1)  # the number of each character's word
     hidden = (draws[0] < share) | (draws[1].gather(1, word) < share)
-    return lines.masked_fill(hidden & (lines > PAD) & (lines < SPACE), PAD)
+    return lines.masked_fill(hidden & (lines < SPACE), PAD)  # a pad stays one
 
 
 def loss_function(recipe: Recipe):

@@ -36,6 +36,42 @@ def test_order_is_known_by_position_or_by_a_second_block(model, tokens):
     assert len(model.transformer_blocks) == 2
 
 
+def test_the_effect_of_order_is_the_total_variation_of_lines_that_are_long_enough(
+    model,
+):
+    """Of three characters the first two change places, or not, in each line."""
+    model.double()
+    tokens = torch.from_numpy(Tokenizer(12).encode(["baz", "cdefg", "ab", "", "a"]))
+
+    def change(*texts):
+        x = torch.from_numpy(Tokenizer(3).encode(texts))
+        with torch.no_grad():
+            one, two = model.transformer_forward(x)[:, -1].exp()
+        return (one - two).clamp(min=0).sum().item()  # what one has more than two
+
+    a, b = change("baz", "abz"), change("cde", "dce")
+    seen = set()
+    for seed in range(12):
+        found = parts.effect_of_order(model, tokens, 3, seed)["whole_model"]
+        means = {"none": 0, "first": a / 2, "second": b / 2, "both": (a + b) / 2}
+        near = [who for who, x in means.items() if abs(found - x) < 1e-12]
+        assert len(near) == 1
+        seen |= set(near)
+    assert len(seen) == 4
+
+
+def test_order_is_asked_for_where_the_model_is(tokens):
+    class Elsewhere(DecoderTransformer):
+        device = torch.device("meta")
+
+        def transformer_forward(self, x):
+            assert x.is_meta
+            return super().transformer_forward(torch.ones_like(x, device="cpu"))
+
+    found = parts.effect_of_order(Elsewhere(13, 29, 8, 2, 2, 0.0, 2), tokens, 8, 0)
+    assert found["whole_model"] == 0
+
+
 def test_planted_vowels_are_each_others_neighbours(model):
     with torch.no_grad():
         for letter in "aeiou":
@@ -52,6 +88,46 @@ def test_planted_vowels_are_each_others_neighbours(model):
     assert np.abs(first_axis[vowel]).min() > np.abs(first_axis[~vowel]).max()
 
 
+def test_similar_letters_are_counted_by_hand():
+    vowel = np.array([letter in "aeiou" for letter in parts.LETTERS])
+    similarity = np.full((26, 26), -0.3)
+    similarity[np.ix_(vowel, ~vowel)] = 0.1
+    similarity[np.ix_(~vowel, vowel)] = 0.1
+    similarity[np.ix_(vowel, vowel)] = 0.5
+    np.fill_diagonal(similarity, 1)
+    found = parts.vowels_apart(similarity)
+    assert found["among_vowels"] == pytest.approx(0.5)
+    assert found["vowels_to_consonants"] == pytest.approx(0.1)
+    similarity[0, [25, 3, 9, 14]] = 0.9, 0.8, 0.7, 0.6
+    assert parts.neighbours(similarity)["a"] == "zdj"
+    assert parts.neighbours(similarity, n=4)["a"] == "zdjo"
+    assert set(parts.neighbours(similarity, n=25)["a"]) == set(parts.LETTERS) - {"a"}
+    with pytest.raises(ValueError, match="zip"):  # not of the 26 letters
+        parts.neighbours(similarity[:25, :25])
+
+
+def test_similarity_is_the_cosine_of_what_letters_do_not_share(model):
+    weights = model.embedding.weight.detach().double().numpy()[1:27]
+    shared = weights.mean(0)
+    found = parts.letter_similarity(model)
+    for i, j in ((0, 0), (0, 1), (4, 25), (25, 4)):
+        a, b = weights[i] - shared, weights[j] - shared
+        cosine = (a @ b) / math.sqrt((a @ a) * (b @ b))
+        assert found[i, j] == pytest.approx(cosine, abs=1e-12)
+    with torch.no_grad():
+        model.embedding.weight[[0, 27, 28]] = 100.0  # pad, space and cls are no letters
+    assert np.array_equal(parts.letter_similarity(model), found)
+
+
+def test_the_map_s_axes_are_the_two_of_most_variance(model):
+    weights = model.embedding.weight.detach().double().numpy()[1:27]
+    found = parts.letter_map(model)
+    assert found.shape == (26, 2)
+    assert found.mean(0) == pytest.approx(np.zeros(2), abs=1e-12)
+    most = np.linalg.eigvalsh(np.cov(weights.T))[::-1][:2]
+    assert np.cov(found.T) == pytest.approx(np.diag(most), abs=1e-12)
+
+
 @pytest.mark.parametrize("pre_norm", [False, True])
 def test_no_prediction_has_a_gradient_to_later_inputs(pre_norm):
     torch.manual_seed(0)
@@ -65,6 +141,13 @@ def test_no_prediction_has_a_gradient_to_later_inputs(pre_norm):
     embedded = model.embedding(line)
     direct = model.transformer_forward(line[None])[0]
     assert torch.allclose(slicing.forward_embedded(model, embedded), direct, atol=1e-6)
+
+
+def test_the_slices_are_trained_in_batches_of_32():
+    tokens = torch.from_numpy(Tokenizer(3).encode(["abc"] * 33))
+    for n, steps in ((32, 1), (33, 2)):
+        model = DecoderTransformer(4, 29, 4, 2, 1, 0.0, 1)
+        assert len(list(slicing.losses(model, tokens[:n], 1, 1, seed=0))) == steps
 
 
 def test_sliced_by_one_too_few_a_model_sees_its_answer():

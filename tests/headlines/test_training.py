@@ -1,11 +1,16 @@
 """What the fast recipe shows the model, and the rates that it trains with."""
 
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+
 import pytest
 import torch
+from torch.testing import assert_close
 
 from headlines import training
 from headlines.data import Tokenizer
-from headlines.likelihood import lengths
+from headlines.likelihood import lengths, training_loss
 from headlines.recipes import RECIPES, FastRecipe, Size, build_model
 
 RECIPE = FastRecipe(batch_size=4)
@@ -31,36 +36,73 @@ def test_an_epoch_has_every_line_once_in_batches_of_similar_length(tokens):
     assert seen == sorted(lengths(tokens).tolist())
     spread = [int(lengths(lines).max() - lengths(lines).min()) for lines, _ in batches]
     assert sum(spread) / len(spread) < 12
-    again = list(training.make_batches(tokens, RECIPE, 1)(generator()))
-    other = list(training.make_batches(tokens, RECIPE, 1)(generator(1)))
-    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(batches, again, strict=True))
+
+
+def test_a_seed_repeats_an_epoch_what_it_hides_too(tokens):
+    recipe = replace(RECIPE, hidden=(0.3,) * 4)
+    first, again, other = (
+        list(training.make_batches(tokens, recipe, 1)(generator(seed)))
+        for seed in (0, 0, 1)
+    )
+    for one, two in zip(first, again, strict=True):
+        assert all(map(torch.equal, one, two))
     assert any(
         a.shape != b.shape or not torch.equal(a, b)
-        for (a, _), (b, _) in zip(batches, other, strict=True)
+        for (a, _), (b, _) in zip(first, other, strict=True)
     )
 
 
-def test_hiding_takes_letters_alone_and_as_many_as_it_says(tokens):
-    lines = tokens[:, :64].repeat(50, 1)
-    hidden = training.hide(lines, 0.3, generator())
-    changed = hidden != lines
-    letters = (lines > 0) & (lines < 27)
-    assert (hidden[changed] == 0).all()
-    assert not changed[~letters].any()
-    share = 1 - (1 - 0.3) ** 2  # by itself, or with its word
-    assert changed[letters].float().mean() == pytest.approx(share, abs=0.02)
+@pytest.mark.parametrize(("apart", "meet"), [(7, True), (8, False)])
+def test_lines_meet_in_a_batch_if_they_differ_by_less_than_eight(apart, meet):
+    texts = ["a" * 10] * 20 + ["a" * (10 + apart)] * 20
+    tokens = torch.from_numpy(Tokenizer(149).encode(texts))
+    mixed = [
+        len(lengths(lines).unique()) == 2
+        for seed in range(20)
+        for lines, _ in training.make_batches(tokens, RECIPE, 1)(generator(seed))
+    ]
+    assert any(mixed) == meet
+    assert sum(mixed) < len(mixed) / 2
 
 
-def test_the_letters_of_a_word_are_hidden_together_more_often_than_by_chance(tokens):
-    lines = tokens[:, :64].repeat(50, 1)
-    hidden = training.hide(lines, 0.3, generator())
-    pairs = (lines[:, 1:-1] == 1) & (lines[:, 2:] == 2)  # the word ab
-    a, b = hidden[:, 1:-1][pairs] == 0, hidden[:, 2:][pairs] == 0
-    both = 0.3 + 0.7 * 0.3**2
-    assert (a & b).float().mean() == pytest.approx(both, abs=0.02)
+def test_each_size_hides_its_own_share(tokens):
+    for size in (1, 2, 3, 4):
+        recipe = replace(RECIPE, hidden=tuple(float(n == size) for n in (1, 2, 3, 4)))
+        for asked in (1, 2, 3, 4):
+            for lines, shown in training.make_batches(tokens, recipe, asked)(
+                generator()
+            ):
+                letters = (lines > 0) & (lines < 27)
+                hidden = lines.masked_fill(letters, 0)
+                assert torch.equal(shown, hidden if asked == size else lines)
 
 
-def test_nothing_is_hidden_where_the_recipe_says_so(tokens):
+def test_a_letter_is_hidden_by_itself_or_with_its_word_and_nothing_else_is():
+    """The probability of each of the eight ways to hide the letters of "ab c"."""
+    n, s = 20_000, 0.3
+    line = torch.from_numpy(Tokenizer(6).encode(["ab c"]))
+    found = training.hide(line.repeat(n, 1), s, generator())
+    assert torch.equal(found[:, [0, 3, 5, 6]], line[:, [0, 3, 5, 6]].expand(n, -1))
+    letters = found[:, [1, 2, 4]]
+    assert ((letters == 0) | (letters == line[:, [1, 2, 4]])).all()
+    counts = Counter(map(tuple, (letters == 0).tolist()))
+    for a, b, c in product((False, True), repeat=3):
+        alone = (s if a else 1 - s) * (s if b else 1 - s)
+        p_word = (1 - s) * alone + s * (a and b)
+        p_c = 1 - (1 - s) ** 2
+        p = p_word * (p_c if c else 1 - p_c)
+        assert counts[a, b, c] / n == pytest.approx(p, abs=4 * (p / n) ** 0.5)
+
+
+def test_lines_are_hidden_where_they_are():
+    lines = torch.ones(2, 5, dtype=torch.int64, device="meta")
+    assert training.hide(lines, 0.3, generator()).is_meta
+
+
+def test_nothing_is_hidden_where_the_recipe_says_so(tokens, monkeypatch):
+    assert torch.equal(training.hide(tokens, 0.0, generator()), tokens)
+    # nor by the least number that can be drawn
+    monkeypatch.setattr(torch, "rand", lambda *shape, generator: torch.zeros(shape))
     assert torch.equal(training.hide(tokens, 0.0, generator()), tokens)
 
 
@@ -91,9 +133,10 @@ def test_muon_has_the_blocks_matrices_and_adamw_all_else():
     muon, adamw = (part.param_groups[0]["params"] for part in optimizer.parts)
     assert len(muon) == 6 * TINY.num_blocks
     assert len(muon) + len(adamw) == len(list(model.parameters()))
-    exercise, scheduler = training.make_optimizer(model, RECIPES["exercise"], 10)
+    recipe = replace(RECIPES["exercise"], adamw_lr=0.25)
+    exercise, scheduler = training.make_optimizer(model, recipe, 10)
     assert scheduler is None
-    assert exercise.defaults["lr"] == 1e-3
+    assert exercise.defaults["lr"] == 0.25
     assert exercise.defaults["weight_decay"] == 0.01  # AdamW's own
 
 
@@ -104,6 +147,39 @@ def test_the_exercises_loss_is_the_padded_one(tokens):
     batches = training.make_batches(tokens, RECIPES["exercise"], 1)(generator())
     batch = next(iter(batches))
     assert batch.shape == (32, 150)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_models_larger_than_the_recipe_says_multiply_in_bfloat16(
+    tokens, able, monkeypatch
+):
+    """Where the processor does, whatever half precision is torch's own choice."""
+    model = build_model(TINY, RECIPE)
+    n = sum(p.numel() for p in model.parameters())
+    used = []
+    model.logits.register_forward_hook(lambda _m, _x, out: used.append(out.dtype))
+    monkeypatch.setattr(
+        training,
+        "multiplies_in_bfloat16",
+        lambda device: device == model.device and able,
+    )
+    kept = torch.get_autocast_dtype("cpu")
+    try:
+        torch.set_autocast_dtype("cpu", torch.float16)
+        for above in (n, n - 1):
+            loss = training.loss_function(replace(RECIPE, bfloat16_above=above))
+            loss(model, (tokens, tokens))
+    finally:
+        torch.set_autocast_dtype("cpu", kept)
+    assert used == [torch.float32, torch.bfloat16 if able else torch.float32]
+
+
+def test_the_fast_recipe_s_loss_is_of_the_lines_given_what_is_shown(tokens):
+    model = build_model(TINY, RECIPE)
+    shown = tokens.masked_fill(tokens == 1, 0)
+    found = training.loss_function(RECIPE)(model, (tokens, shown))
+    assert_close(found, training_loss(model, tokens, shown))
+    assert found != training_loss(model, tokens, tokens)
 
 
 def test_the_fast_recipe_starts_small_and_the_exercise_s_as_torch_does():
