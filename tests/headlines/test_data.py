@@ -100,6 +100,28 @@ def test_cleaning_again_changes_nothing(text):
     assert all(word.isalpha() for word in once.split())
 
 
+@pytest.mark.parametrize(
+    ("word", "lemma", "kept"),
+    [
+        ("movies", "movie", "movie"),
+        ("cars", "car", "car"),  # the shortest that is looked up
+        ("gas", "ga", "gas"),
+        ("film", "filming", "film"),
+        ("glass", "glas", "glass"),
+        ("wales", "Wale", "wale"),
+        ("olds", "ancient", "olds"),  # a lemma that is another word
+        ("axis", "ax-i", "axis"),  # one that is no word
+        ("women", "wom", "woman"),
+    ],
+)
+def test_a_plural_gets_the_lemma_that_begins_like_it(monkeypatch, word, lemma, kept):
+    found = {(word, "en"): lemma}
+    monkeypatch.setattr(
+        "headlines.cleaning.lemmatizer", lambda: lambda w, lang: found[w, lang]
+    )
+    assert clean(word) == kept
+
+
 def test_words_of_news_are_no_function_words():
     assert not {"new", "state", "man", "world", "first", "one hundred"} & FUNCTION_WORDS
 

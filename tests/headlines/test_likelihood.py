@@ -57,6 +57,10 @@ def test_what_counts_is_the_characters_and_one_pad(tokens):
     assert likelihood.lengths(tokens).tolist() == [len(text) for text in TEXTS]
 
 
+def test_what_counts_is_said_where_the_lines_are(tokens):
+    assert likelihood.counted(tokens.to("meta")).is_meta
+
+
 def test_a_batch_reaches_to_the_pad_that_ends_its_longest_line(tokens):
     assert likelihood.crop(tokens[[1, 5]]).shape == (2, 1 + 3 + 1)
     assert likelihood.crop(tokens[[3]]).shape == (1, WIDTH + 1)

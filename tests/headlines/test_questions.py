@@ -344,7 +344,9 @@ def test_the_past_of_short_lines_is_shuffled_as_far_as_they_reach(corpus, monkey
     short = torch.from_numpy(Tokenizer().encode(["abc", "ab"]))
     tokens = corpus.tokens | {"validation": short}
     run = planted_run(replace(corpus, tokens=tokens))
-    assert questions.look_inside(run, ["ab"])["line"] == "abc"
+    found = questions.look_inside(run, ["ab"])
+    assert found["line"] == "abc"
+    assert found["reach"].shape == (4, 5)  # the three, and the pad that ends them
     assert asked == [3]
 
 
@@ -391,7 +393,7 @@ def test_the_heat_s_words_are_real_where_the_training_texts_have_them(corpus):
 def test_fewer_texts_are_compared_with_the_best_size(corpus):
     trained = {size: planted_run(corpus, size) for size in (1, 2)}
     few = planted_run(corpus, 2, ends=12.0, n_train=20)
-    few.rows = [{"train_loss": 5, "validation_nll": 200 + i} for i in range(3)]
+    few.rows = [{"train_loss": 7 - i, "validation_nll": 200 + i} for i in range(3)]
     word = corpus.texts["train"][0].split()[0]
     drawn = [f"{word} no", f"{word} no", "no", *[""] * 97]
     found = questions.compare_few(trained, few, drawn)

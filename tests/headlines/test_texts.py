@@ -1,15 +1,18 @@
 """Texts drawn with a cache have the distribution that the model states."""
 
+import math
 from collections import Counter
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from headlines import sampling, temperature, texts
 from headlines.data import Tokenizer
 from headlines.likelihood import evaluate, line_losses
 from headlines.model import DecoderTransformer
+from machinery import workers
 
 
 @pytest.fixture(params=[False, True])
@@ -54,6 +57,42 @@ def test_temperature_zero_takes_the_likeliest_and_a_seed_repeats(model):
     assert set(low) == set(greedy)
 
 
+def test_as_many_texts_are_drawn_as_are_asked_for(model, monkeypatch):
+    monkeypatch.setattr(texts, "CHUNK", 4)  # two full chunks and one of a text
+    assert [len(texts.draw(model, n, 1.0, seed=0)) for n in (4, 9)] == [4, 9]
+
+
+def test_texts_that_have_ended_are_left_out_once_they_are_the_most(monkeypatch):
+    """Four end after one letter, one after two: three of eight go on alone."""
+    model = DecoderTransformer(6, 29, 4, 2, 1, 0.0, 2)
+    first = torch.tensor([1, 3, 1, 2, 1, 3, 1, 3])
+    rows = []
+
+    def count_down(_model, token, t, cache):
+        assert {block.shape[1] for block in cache} == {len(token)}
+        rows.append(len(token))
+        following = first if t == 0 else (token - 1) % 29  # after a pad anything
+        return F.one_hot(following, 29).float()
+
+    monkeypatch.setattr(texts, "step", count_down)
+    drawn = texts.draw(model, 8, 0.0, seed=0)
+    assert drawn == ["a", "cba", "a", "ba", "a", "cba", "a", "cba"]
+    assert rows == [8, 8, 8, 3]
+
+
+def test_a_cache_has_room_for_each_block_where_the_model_is():
+    model = DecoderTransformer(6, 29, 4, 2, 3, 0.0, 2, device="meta")
+    cache = texts.empty_cache(model, 5)
+    assert [block.shape for block in cache] == [(2, 5, 3, 6, 4)] * 2
+    assert all(block.is_meta for block in cache)
+
+
+def test_a_cache_of_fewer_blocks_is_refused(model):
+    cache = texts.empty_cache(model, 1)
+    with pytest.raises(ValueError, match="shorter"):
+        texts.step(model, torch.tensor([28]), 0, cache[:1])
+
+
 def test_measures_of_texts_by_hand():
     found = texts.measure(["a cat", "a cat", "", "xq"], {"cat", "a"})
     assert found == {
@@ -61,6 +100,7 @@ def test_measures_of_texts_by_hand():
         "distinct_words": 3, "real_words": 0.8,
     }  # fmt: skip
     assert texts.measure([""], {"a"})["real_words"] == 0
+    assert texts.measure(["cat", ""], {"cat"})["real_words"] == 1
     assert texts.vocabulary(["a cat", "the cat"]) == {"a", "cat", "the"}
     page = texts.as_markdown([("Epoch 1", ["a b"])], "Title")
     assert page == "# Title\n\n## Epoch 1\n\n- `a b`\n"
@@ -80,19 +120,28 @@ def test_first_characters_are_told_from_a_wrong_sampler(model):
 
 
 def test_entropy_and_nll_against_temperature(model):
-    tokens = torch.from_numpy(Tokenizer(5).encode(["abc", "", "aaaaa", "cb"]))
-    steps = (0.2, 0.5, 1.0, 2.0, 1e6)
+    model.double()
+    lines = ["abc", "", "aaaaa", "cb"]
+    tokens = torch.from_numpy(Tokenizer(5).encode(lines))
+    steps = (0.2, 0.5, 1.0, 2.0, 1e9)
     found = temperature.distributions(model, tokens, steps)
+    assert found["temperature"] == list(steps)
     assert found["entropy"] == sorted(found["entropy"])
-    assert found["entropy"][-1] == pytest.approx(4.858, abs=1e-3)  # log2 29
+    assert found["entropy"][-1] == pytest.approx(math.log2(29))
     n_targets = 4 + 1 + 5 + 3
-    per_line = n_targets / 4 * 4.858 * 0.693147
-    assert found["nll"][-1] == pytest.approx(per_line, rel=1e-3)
-    assert found["nll"][2] == pytest.approx(evaluate(model, tokens)["nll"], rel=1e-5)
-    log_p = model.transformer_forward(tokens[:1])[0, 0]
-    only = temperature.distributions(model, tokens[1:2], (1.0,))
-    expected = -(log_p.exp() * log_p).sum().item() / 0.693147
-    assert only["entropy"][0] == pytest.approx(expected, rel=1e-4)
+    assert found["nll"][-1] == pytest.approx(n_targets / 4 * math.log(29))
+    assert found["nll"][2] == pytest.approx(evaluate(model, tokens)["nll"], rel=1e-12)
+    with torch.no_grad():
+        log_p = model.transformer_forward(tokens)
+    for i, step in enumerate(steps[1:4], 1):
+        entropy = nll = 0.0
+        for line, text in enumerate(lines):
+            for t in range(min(len(text) + 1, 5)):
+                p = (log_p[line, t] / step).softmax(0)
+                entropy += sum(-x * math.log2(x) for x in p.tolist())
+                nll -= math.log(p[tokens[line, t + 1]])
+        assert found["entropy"][i] == pytest.approx(entropy / n_targets, rel=1e-12)
+        assert found["nll"][i] == pytest.approx(nll / 4, rel=1e-12)
 
 
 def test_colder_texts_are_fewer(model):
@@ -100,6 +149,22 @@ def test_colder_texts_are_fewer(model):
     assert [row["temperature"] for row in rows] == [0.01, 0.1, 0.5, 0.8, 1.0]
     assert rows[0]["distinct_texts"] < rows[-1]["distinct_texts"]
     assert all(len(found) == 100 for found in drawn.values())
+
+
+@pytest.mark.parametrize(("threads", "processes"), [(1, 1), (3, 3), (8, 5)])
+def test_the_five_temperatures_share_the_threads(
+    model, monkeypatch, threads, processes
+):
+    asked, each = [], workers.each
+
+    def here(function, shared, jobs, n):
+        asked.append(n)
+        return each(function, shared, jobs, 1)
+
+    monkeypatch.setattr(workers, "each", here)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    temperature.drawn_at(model, 2, set(), seed=0)
+    assert asked == [processes]
 
 
 def test_texts_drawn_side_by_side_are_those_of_one_process(model, monkeypatch):

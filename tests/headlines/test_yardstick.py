@@ -81,3 +81,25 @@ def test_counts_and_a_mixture_on_lines_with_a_rule():
     mixed = yardstick.mix(flat["validation"], held_out, found["weight"])
     assert mixed.sum() >= max(held_out.sum(), flat["validation"].sum())
     assert found["against_ngram"] == pytest.approx(found["nll"] - alone["nll"])
+
+
+def test_a_gain_over_counting_has_the_error_of_the_lines_differences():
+    """At weight 1 the mixture is the transformer: better by two nats and by six."""
+    test = torch.from_numpy(Tokenizer(2).encode(["ab", "c"]))
+    ngram = {
+        "validation": np.full((3, 2), -5.0),
+        "test": np.array([[-4.0, -6], [-9, -3]]),
+    }
+    transformer = {
+        "validation": ngram["validation"] + 4,
+        "test": ngram["test"] + [[1], [3]],
+    }
+    found = yardstick.mixture(transformer, yardstick.Counted(2, 1.0, ngram), test)
+    assert found == {
+        "nll": pytest.approx((8 + 6) / 2),
+        "error": pytest.approx(1.0),
+        "bits": pytest.approx(14 / math.log(2) / 3),
+        "weight": 1.0,
+        "against_ngram": pytest.approx(-4),
+        "against_ngram_error": pytest.approx(2),
+    }
