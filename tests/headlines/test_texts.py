@@ -151,6 +151,16 @@ def test_colder_texts_are_fewer(model):
     assert all(len(found) == 100 for found in drawn.values())
 
 
+def test_a_temperature_s_texts_depend_on_the_seed_and_on_its_number(model):
+    found, again, other_number, other_seed = (
+        temperature.draw_at(model, 20, seed, (number, 1.0))
+        for seed, number in ((0, 1), (0, 1), (0, 2), (3, 1))
+    )
+    assert found == again
+    assert found != other_number
+    assert found != other_seed
+
+
 @pytest.mark.parametrize(("threads", "processes"), [(1, 1), (3, 3), (8, 5)])
 def test_the_five_temperatures_share_the_threads(
     model, monkeypatch, threads, processes

@@ -1,6 +1,7 @@
 """Mixing with counts: the weight is found, and the mixture is no worse than either."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from headlines import yardstick
 from headlines.data import Corpus, Tokenizer
+from machinery.ngram import SCALES, LineNgram
 
 
 def test_a_mixture_is_the_log_of_weighted_probabilities():
@@ -68,6 +70,16 @@ def test_counts_and_a_mixture_on_lines_with_a_rule():
     tokens = torch.from_numpy(Tokenizer(6).encode(texts))
     parts = {"train": tokens[:44], "validation": tokens[44:54], "test": tokens[54:]}
     counted = yardstick.count(Corpus({}, parts))
+    fitted = LineNgram.fit(parts["train"].numpy(), parts["validation"].numpy(), 29)
+    tried = {
+        (order, scale): replace(fitted, order=order, scale=scale)
+        for order in range(4)
+        for scale in SCALES
+    }
+    chosen = max(
+        tried, key=lambda one: tried[one].log_probs(parts["validation"].numpy()).sum()
+    )
+    assert (counted.order, counted.scale) == chosen
     flat = {
         split: np.where(np.asarray(lp) < 0, math.log(1 / 28), 0.0)
         for split, lp in counted.log_probs.items()
