@@ -48,7 +48,7 @@ def read_rows(csv_file: str | Path) -> list[list[str]]:
 def line_of(csv_file: str | Path, i: int) -> int:
     """Return the line on which row i of a CSV file ends: a field may hold several."""
     with open(csv_file, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file)
         next(itertools.islice(reader, i, None))
         return reader.line_num
 

@@ -9,8 +9,9 @@ from machinery import arrays
 
 
 def test_arrays_come_back(tmp_path):
-    path = tmp_path / "new" / "some.npz"
-    arrays.keep(path, a=np.arange(3), b=np.eye(2))
+    path = tmp_path / "a" / "new" / "some.npz"
+    for b in (np.zeros(5), np.eye(2)):  # the second time its folder is there
+        arrays.keep(path, a=np.arange(3), b=b)
     a, b = arrays.kept(path, "a", "b")
     assert np.array_equal(a, np.arange(3))
     assert np.array_equal(b, np.eye(2))

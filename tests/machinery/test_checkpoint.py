@@ -231,6 +231,18 @@ def test_a_missing_and_a_surplus_tensor_are_named():
         restore(state)
 
 
+def test_what_a_model_keeps_beside_its_tensors_has_no_shape_and_is_named():
+    class Counting(nn.Linear):
+        def get_extra_state(self):
+            return 7
+
+    state = build(CONFIG, SCALE).state_dict()
+    content = {"config": CONFIG, "preprocessing": SCALE, "state_dict": state}
+    message = r"model\.pt: _extra_state should have shape \(\), found nothing"
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.restore(content, lambda *_: Counting(3, 5), "model.pt")
+
+
 def test_a_false_size_in_the_config_allocates_nothing():
     # 4 TB of weights, if they were
     config = CONFIG | {"n_in": 10**6, "n_out": 10**6}

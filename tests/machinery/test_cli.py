@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import dataclass, fields
 
+import numpy as np
 import pytest
 import torch
 
@@ -79,6 +80,30 @@ def test_a_positional_option_may_be_left_out_and_is_no_flag():
     assert cli.parse(Named, ["a", "--outputs", "b"])[0] == Named("a", "b")
     with pytest.raises(SystemExit):
         cli.parse(Named, ["--report", "a"])
+
+
+def test_help_shows_the_types_and_keeps_the_lines_of_what_a_program_is_about(
+    capsys, monkeypatch
+):
+    @dataclass(frozen=True)
+    class Named:
+        report: str | None = option(None, "which", positional=True)
+        top_k: int | None = option(None, "most likely")
+        rate: float = option(0.5, "step size")
+
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "argv", ["program.py", "--help"])
+    with pytest.raises(SystemExit) as end:
+        cli.run(print, Named, "Two short\nlines.")
+    assert end.value.code == 0
+    usage, about, described = capsys.readouterr().out.split("\n\n", 2)
+    expected = "usage: program.py [-h] [--top-k INT] [--rate FLOAT] [--debug] [NAME]"
+    assert usage == expected
+    assert about == "Two short\nlines."
+    lines = [" ".join(line.split()) for line in described.splitlines()]
+    assert "NAME which (default: None)" in lines
+    assert "--top-k INT most likely (default: None)" in lines
 
 
 def test_debug_is_no_part_of_the_config():
@@ -231,3 +256,30 @@ def test_success_is_status_0_and_says_nothing(monkeypatch, capsys, restored_sign
     assert run(monkeypatch, seen.append, "--epochs", "4") == 0
     assert seen == [Config(epochs=4)]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_run_begins_with_its_seed_its_threads_and_its_device(monkeypatch):
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    device = cli.begin(cli.RunConfig(seed=5, threads=3, device="cuda"))
+    assert device == torch.device("cuda")
+    assert threads == [3]
+    assert np.random.rand() == np.random.RandomState(5).rand()
+    assert torch.equal(
+        torch.rand(4), torch.rand(4, generator=torch.Generator().manual_seed(5))
+    )
+    cli.begin(cli.RunConfig())
+    assert threads == [3]  # none: as many as there are
+
+
+@pytest.mark.parametrize("status", [1, 2])
+def test_a_signal_that_came_before_an_error_does_not_hide_it(
+    status, monkeypatch, capsys, restored_signals
+):
+    def main(config):
+        signal.raise_signal(signal.SIGTERM)
+        raise {1: MachineError, 2: BadInput}[status]("told")
+
+    assert run(monkeypatch, main) == status
+    assert capsys.readouterr().err == "program.py: told\n"

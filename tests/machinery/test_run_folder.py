@@ -2,14 +2,21 @@
 
 import csv
 import json
+import os
+import platform
+import time
 
+import matplotlib as mpl
+import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from machinery.errors import SaveError
+from machinery import run_folder
+from machinery.errors import BadInput, SaveError
 from machinery.files import write_atomic
-from machinery.run_folder import RunFolder
+from machinery.run_folder import RunFolder, versions, without_nan
 from tests.helpers import ROOT, run_python
 
 
@@ -85,10 +92,28 @@ def test_fault_7_a_folder_beneath_a_file_is_refused(tmp_path):
         assert str(path) in str(error.value)
 
 
-def test_a_folder_in_use_is_refused_and_free_afterwards(tmp_path):
+@pytest.mark.parametrize("told", ["Permission denied", None])
+def test_a_folder_that_cannot_be_written_to_is_refused_with_the_reason(
+    tmp_path, monkeypatch, told
+):
+    def refuse(path, data):
+        raise OSError(13, told) if told else OSError("a bare reason")
+
+    monkeypatch.setattr(run_folder, "write_atomic", refuse)
+    with pytest.raises(BadInput) as error:
+        RunFolder(tmp_path).__enter__()
+    assert str(error.value) == f"cannot write to {tmp_path}: {told or 'a bare reason'}"
+
+
+def test_a_folder_in_use_is_refused_at_once_and_free_afterwards(tmp_path, monkeypatch):
+    def wait(seconds):
+        pytest.fail("a run waits for another one")
+
+    monkeypatch.setattr(time, "sleep", wait)
     with RunFolder(tmp_path) as folder:
-        with pytest.raises(ValueError, match="is in use by another run"):
+        with pytest.raises(BadInput) as error:
             RunFolder(tmp_path).__enter__()
+        assert str(error.value) == f"{tmp_path} is in use by another run"
         folder.write("still.txt", b"mine")
     with RunFolder(tmp_path):
         pass
@@ -149,6 +174,53 @@ def test_json_is_strict_and_readable(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text("utf-8"))
 
 
+def test_a_json_file_is_lines_of_plain_letters_the_last_with_its_end(tmp_path):
+    with RunFolder(tmp_path) as folder:
+        folder.write_json("a.json", {"ß": [1.5]})
+    text = (tmp_path / "a.json").read_bytes().decode()
+    assert text == '{\n "ß": [\n  1.5\n ]\n}\n'
+
+
+def test_a_summary_holds_config_numbers_versions_and_the_seconds_of_the_process(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(run_folder, "seconds_since_start", lambda: 61.75)
+    with RunFolder(tmp_path) as folder:
+        folder.write("b.txt", b"")
+        folder.write_summary({"seed": 3}, loss=0.5, worst=float("nan"))
+    assert json.loads((tmp_path / "summary.json").read_text()) == {
+        "config": {"seed": 3}, "loss": 0.5, "worst": None, "seconds": 61.75,
+        "versions": versions(),
+    }  # fmt: skip
+    files = f"{tmp_path / 'b.txt'}\n  {tmp_path / 'summary.json'}"
+    assert capsys.readouterr().out == f"\n62 s; wrote\n  {files}\n"
+
+
+def test_the_versions_are_those_of_the_machine_and_of_what_computes(monkeypatch):
+    if not hasattr(os, "uname"):
+        pytest.skip("this system has another name for itself")
+    system = os.uname()
+    assert versions() == {
+        "machine": f"{system.sysname} {system.machine}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    assert type(versions()["torch"]) is str  # plain, for JSON
+
+
+def test_only_what_is_not_a_number_becomes_none():
+    nan, inf = float("nan"), float("inf")
+    value = {"a": [nan, {"b": nan}, inf], "c": (1,), "nan": "nan", "d": [0.0, True]}
+    expected = {
+        "a": [None, {"b": None}, inf],
+        "c": (1,),
+        "nan": "nan",
+        "d": [0.0, True],
+    }
+    assert without_nan(value) == expected
+
+
 def test_what_has_no_value_is_a_gap(tmp_path):
     row = {"epoch": 0, "mean": float("nan")}
     with RunFolder(tmp_path) as folder:
@@ -161,7 +233,8 @@ def test_what_has_no_value_is_a_gap(tmp_path):
 
 
 def test_a_figure_is_the_same_bytes_each_time(tmp_path):
-    with RunFolder(tmp_path) as folder:
+    svg = mpl.rc_context({"savefig.format": "svg"})  # whatever a user prefers
+    with svg, RunFolder(tmp_path) as folder:
         for name in ("a.png", "b.png"):
             figure = Figure(figsize=(2, 1), dpi=50)
             figure.subplots().plot([1, 2])
@@ -170,6 +243,8 @@ def test_a_figure_is_the_same_bytes_each_time(tmp_path):
     assert one == two
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (100, 50)
+        assert image.format == "PNG"
+        assert "Software" not in image.info  # no version of matplotlib
 
 
 def test_a_path_beneath_a_file_is_a_save_error(tmp_path):

