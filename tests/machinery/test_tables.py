@@ -1,5 +1,6 @@
 """CSV files to columns of numbers; what is wrong is told with the file and the line."""
 
+import codecs
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinery import tables
 from machinery.errors import BadInput
 from machinery.tables import align, line_of, read_columns, read_rows, require
 
@@ -63,6 +65,20 @@ def test_a_file_that_is_no_text_is_refused_with_its_first_bad_byte(path):
 def test_rows_are_cells_as_they_stand_less_empty_lines_at_the_end(path):
     path.write_bytes('\ufeffa,b\r\n\r\n"é\r\n, ""q""",2\n\n\r\n'.encode())
     assert read_rows(path) == [["a", "b"], [], ['é\r\n, "q"', "2"]]
+
+
+def test_a_table_is_utf_8_whatever_the_machine_prefers(path, monkeypatch):
+    asked = []
+
+    def watched(path, encoding=None, **more):
+        asked.append(encoding and codecs.lookup(encoding).name)
+        return open(path, encoding=encoding, **more)
+
+    monkeypatch.setattr(tables, "open", watched, raising=False)
+    path.write_text("x\n1\n")
+    read_rows(path)
+    line_of(path, 1)
+    assert asked == ["utf-8-sig"] * 2
 
 
 @given(lines=st.lists(st.integers(0, 3), min_size=1, max_size=6))
