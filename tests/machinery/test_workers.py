@@ -437,6 +437,22 @@ def test_a_pool_tells_its_progress(pool_here, capsys):
     assert lines == [f"étape {j}.{i}" for j in (0, 1) for i in range(3)]
 
 
+@pytest.mark.parametrize(("in_order", "given"), [(True, [0]), (False, [0, 1, 2])])
+def test_a_signal_waits_for_one_result_in_order_or_else_for_all_that_are_there(
+    pool_here, monkeypatch, in_order, given
+):
+    monkeypatch.setattr(progress, "_received", [])
+    taken = []
+    with (
+        contextlib.suppress(Interrupted),
+        workers.each(quick, (), range(3), 2, in_order=in_order) as results,
+    ):
+        for result in results:
+            taken.append(result)
+            progress._received.append(signal.SIGTERM)
+    assert taken == given
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_process_needs_no_pool(pool_here, n):
     assert take(quick, (), 3, n) == [0, 1, 2]
@@ -564,14 +580,14 @@ def test_results_are_given_as_soon_as_their_turn_comes(
     assert found == given
 
 
-@pytest.mark.parametrize(("in_order", "first"), [(True, []), (False, [1])])
+@pytest.mark.parametrize(("in_order", "first"), [(True, []), (False, [0])])
 def test_a_failed_job_ends_the_results_before_the_turn_of_its_own(
     in_order, first, monkeypatch, tmp_path
 ):
     futures, taken = [Future() for _ in range(3)], []
 
     def wait(*_):
-        futures[1].set_result(pickle.dumps(1))
+        futures[0].set_result(pickle.dumps(0))
         futures[2].set_exception(KeyError("the third"))
 
     monkeypatch.setattr(workers, "wait", wait)
