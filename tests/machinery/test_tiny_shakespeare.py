@@ -24,6 +24,7 @@ class FakeFile:
         self.name, self._file, self._edit = file.name, file, edit
 
     def read_text(self, encoding):
+        assert encoding == "utf-8"  # whatever the machine prefers
         return self._edit(self._file.read_text(encoding))
 
 
@@ -39,6 +40,8 @@ def test_text_and_split_are_exact():
 
 
 PLAY = r"""
+A front page.
+
 # A Play
 
 Enter all.
@@ -49,7 +52,7 @@ Enter all.
 
 Words before the first speaker.
 
-**FIRST & SECOND**
+**XERXES & SECOND**
 Good \[morrow\], _[Aside]_ sir.
   Come _with me_.
 
@@ -80,7 +83,7 @@ At last.
 
 def test_a_play_is_its_speakers_and_what_they_say_without_directions():
     assert ts._play(PLAY, "END\n") == (
-        "FIRST:\nGood [morrow],  sir.\nCome .\nand go on.\n"
+        "XERXES:\nGood [morrow],  sir.\nCome .\nand go on.\n"
         "\nTHIRD:\nEND\n\nFOURTH:\n\nFIFTH:\nAt last.\nEND\n"
     )
 
@@ -121,6 +124,13 @@ def test_another_text_is_refused(monkeypatch, old, new, message):
     with pytest.raises(ts.TinyShakespeareError, match=message) as error:
         ts.tiny_shakespeare()
     assert "\n" not in str(error.value)
+
+
+def test_what_comes_after_the_last_line_is_left_out(monkeypatch):
+    last = ts.LAST_LINE
+    package = FakePackage(lambda text: text.replace(last, last + last))
+    monkeypatch.setattr(ts.metadata, "distribution", lambda name: package)
+    assert ts.tiny_shakespeare().endswith(last)
 
 
 def test_a_missing_play_is_named(monkeypatch):
