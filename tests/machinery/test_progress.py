@@ -77,6 +77,7 @@ class Buffered(io.StringIO):
 def watched(monkeypatch) -> Screen:
     """Return what stderr shows from here on, and stdout as soon as it is flushed."""
     screen = Screen()
+    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdout", Buffered(screen))
     return screen
