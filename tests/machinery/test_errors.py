@@ -36,10 +36,10 @@ STOPPED = [
 ]
 
 
-def end_of(error: BaseException, debug: bool = False) -> tuple[int, str] | None:
+def end_of(error: BaseException, *debug: bool) -> tuple[int, str] | None:
     """Return None for an end by Ctrl-C that is raised: it would end the tests, too."""
     try:
-        return describe_end(error, debug)
+        return describe_end(error, *debug)
     except KeyboardInterrupt:
         return None
 
@@ -58,7 +58,7 @@ def test_debug_asks_for_the_traceback_of_an_error(error, status, line):
 
 @pytest.mark.parametrize(("error", "status", "line"), STOPPED)
 def test_a_signal_is_no_error_to_debug(error, status, line):
-    assert end_of(error, debug=True) == (status, line)
+    assert end_of(error, True) == (status, line)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,5 @@ def test_an_interruption_is_the_same_after_a_way_between_processes(name):
     error = Interrupted(getattr(signal, name))
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is Interrupted
+    assert str(again) == f"stopped by {name}"
     assert (str(again), again.status) == (str(error), error.status)
