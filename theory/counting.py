@@ -64,7 +64,7 @@ def by_rank(sizes: tuple[int, ...], order: int, generator: torch.Generator) -> i
 
 def xor() -> tuple[float, float]:
     """Return how far x, y and x xor y are from independence: in pairs, and all."""
-    table = torch.zeros(2, 2, 2, dtype=torch.float64)
+    table = torch.zeros(2, 2, 2)
     for x, y in product(range(2), repeat=2):
         table[x, y, x ^ y] = 0.25
     singles = [table.sum(tuple({0, 1, 2} - {i})) for i in range(3)]

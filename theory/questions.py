@@ -1,6 +1,7 @@
 """All questions one after the other: checks, and what the figures show."""
 
 from dataclasses import asdict
+from itertools import count
 
 import torch
 
@@ -24,7 +25,7 @@ def ask(config: Config) -> tuple[list[Check], dict]:
 
     Each question draws from its own generator: none depends on what another drew.
     """
-    numbers = iter(range(100))
+    numbers = count()
 
     def generator() -> torch.Generator:
         seed = derive_seed([config.seed, next(numbers)])
