@@ -13,7 +13,7 @@ SIGMA = 0.5  # of the two checks
 COPIES = 200  # noisy copies of the data that one least squares sees
 
 
-def loss(theta: Tensor, bias: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def loss(theta: Tensor, bias: Tensor | float, x: Tensor, y: Tensor) -> Tensor:
     """Return the mean squared error of inputs (..., n, d): (...)."""
     return ((x @ theta + bias - y) ** 2).mean(-1)
 
@@ -50,7 +50,7 @@ def experiment(n_draws: int, generator: torch.Generator) -> tuple[list[Check], d
     """Return the checks, and the coefficients by sigma for the figure."""
     x, y = given(generator)
     theta = doubles(N_FEATURES, generator=generator)
-    bias = torch.tensor(0.7, dtype=x.dtype)
+    bias = 0.7
     noise = SIGMA * doubles(n_draws, *x.shape, generator=generator)
     derived = loss(theta, bias, x, y) + SIGMA**2 * (theta**2).sum()
     mean = drawn(

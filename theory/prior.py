@@ -60,7 +60,7 @@ def best_gain(
     and along random directions.
     """
     d = len(theta)
-    axes = torch.cat([torch.eye(d), -torch.eye(d)]).to(theta)
+    axes = torch.cat([torch.eye(d), -torch.eye(d)])
     directions = torch.cat([axes, doubles(N_DIRECTIONS, d, generator=generator)])
     here = log_posterior(theta, x, y, SIGMA, b)
     moved = torch.cat([theta + step * directions for step in STEPS])

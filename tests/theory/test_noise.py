@@ -18,11 +18,17 @@ def test_noise_is_scikit_learns_ridge_with_n_times_its_variance(seed, sigma):
     x, y = noise.given(torch.Generator().manual_seed(seed))
     theta, bias = noise.ridge(x, y, sigma)
     oracle = Ridge(alpha=len(x) * sigma**2).fit(x.numpy(), y.numpy())
-    assert theta.numpy() == pytest.approx(oracle.coef_)
-    assert bias.item() == pytest.approx(oracle.intercept_)
-    shifted = noise.ridge(x, y + 100, sigma)  # the bias is left out of the penalty
-    torch.testing.assert_close(shifted[0], theta)
-    assert (shifted[1] - bias).item() == pytest.approx(100)
+    assert theta.numpy() == pytest.approx(oracle.coef_, rel=1e-9)
+    assert bias.item() == pytest.approx(oracle.intercept_, rel=1e-9)
+
+
+def test_the_bias_is_left_out_of_the_penalty_however_large_it_is():
+    x, y = noise.given(generator())
+    y = (y * 2**10).round() / 2**10  # none of it is lost beside the shift
+    theta, bias = noise.ridge(x, y, 0.5)
+    shifted = noise.ridge(x, y + 2**40, 0.5)
+    torch.testing.assert_close(shifted[0], theta, rtol=1e-10, atol=0)
+    assert (shifted[1] - bias).item() == pytest.approx(2**40, rel=1e-12)
 
 
 @pytest.mark.parametrize(("factor", "agrees"), [(1, True), (2, False), (0.5, False)])
@@ -90,32 +96,46 @@ def test_noise_states_three_claims():
     assert checks[2].measured == f"{ends[0]:.3g} to {ends[1]:.3g}"
 
 
+def test_the_noisy_loss_varies_as_a_normal_residual_does():
+    """The residual r of a noisy point is N(r, s^2), s = σ‖θ‖: its square varies by
+    4 r^2 s^2 + 2 s^4 around r^2 + s^2."""
+    n, again = 1000, generator()
+    check = noise.experiment(n, generator())[0][0]
+    x, y = noise.given(again)
+    theta = doubles(noise.N_FEATURES, generator=again)
+    mean = mean_squared_error(y, x @ theta + 0.7)
+    s2 = (noise.SIGMA * theta.norm().item()) ** 2
+    assert check.derived == f"{mean + s2:.5g}"
+    variance = (4 * mean * s2 + 2 * s2**2) / noise.N_POINTS
+    assert check.allowed == pytest.approx(5 * (variance / n) ** 0.5, rel=0.1)
+
+
 @pytest.mark.parametrize(("gap", "agrees"), [(4.75, True), (-5.25, False)])
 def test_fits_are_compared_in_standard_errors(monkeypatch, gap, agrees):
-    """Two fits that lie one error either side of gap errors from the ridge."""
+    """Two fits that lie an error of 2 either side of gap errors from the ridge."""
 
     def fits(x, y, sigma, n_draws, generator):
         theta, bias = noise.ridge(x, y, sigma)
         wanted = torch.cat([bias[None], theta])
-        return torch.stack([wanted + gap - 1, wanted + gap + 1])
+        return torch.stack([wanted + 2 * gap - 2, wanted + 2 * gap + 2])
 
     monkeypatch.setattr(noise, "fit_noisy_copies", fits)
     checks, shown = noise.experiment(1000, generator())
     assert checks[1].error == pytest.approx(abs(gap))
     assert refused(checks) == ([] if agrees else [1])
-    assert shown["dots"] == pytest.approx(shown["paths"] + gap)
+    assert shown["dots"] == pytest.approx(shown["paths"] + 2 * gap)
 
 
 def test_coefficients_that_grow_with_the_noise_are_seen(monkeypatch):
-    """Lengths 1, 1.1, 1.2, 1.5, 2, 3, 6: the largest step is the error."""
+    """Lengths 1, 1.01, 1.02, 1.05, 1.1, 1.2, 1.5: the error is the largest step."""
 
     def ridge(x, y, sigma):
         theta = torch.zeros(x.shape[1], dtype=x.dtype)
-        theta[2] = 1 + sigma
+        theta[2] = 1 + sigma / 10
         return theta, theta.new_zeros(())
 
     monkeypatch.setattr(noise, "ridge", ridge)
     check = noise.experiment(1000, generator())[0][2]
-    assert check.error == pytest.approx(3)
+    assert check.error == pytest.approx(0.3)
     assert not check.agrees
-    assert check.measured == "1 to 6"
+    assert check.measured == "1 to 1.5"

@@ -12,14 +12,14 @@ from theory import prior
 from theory.checks import doubles
 
 
-@given(SEEDS, st.sampled_from(prior.WIDTHS))
-def test_a_laplace_prior_is_scikit_learns_lasso(seed, b):
+@given(SEEDS, st.sampled_from(prior.WIDTHS), st.sampled_from([0.5, 1.0, 3.0]))
+def test_a_laplace_prior_is_scikit_learns_lasso(seed, b, sigma):
     x, y = prior.given(torch.Generator().manual_seed(seed))
-    strength = prior.strength(prior.SIGMA, b)
+    strength = prior.strength(sigma, b)
     theta = prior.lasso(x, y, strength)
     n = len(x)
     oracle = Lasso(
-        alpha=prior.SIGMA**2 / (n * b), fit_intercept=False, tol=1e-12, max_iter=100_000
+        alpha=sigma**2 / (n * b), fit_intercept=False, tol=1e-12, max_iter=100_000
     ).fit(x.numpy(), y.numpy())
     assert theta.numpy() == pytest.approx(oracle.coef_, abs=1e-6)
 

@@ -41,6 +41,15 @@ def test_the_estimate_is_autograds_optimum(seed, beta):
         assert abs(gap) > 1e-6
 
 
+def test_each_of_many_sets_of_points_has_its_own_estimate():
+    x, y, z = (
+        torch.stack(both) for both in zip(points(0, 0.5), points(1, 0.5), strict=True)
+    )
+    found = regression.estimate(x, y, z, 0.5)
+    alone = [regression.estimate(x[i], y[i], z[i], 0.5).item() for i in range(2)]
+    assert found.tolist() == pytest.approx(alone)
+
+
 def test_without_correlation_z_is_ignored():
     x, y, z = points(0, 0.5)
     alone = (x * y).sum() / (x**2).sum()
@@ -101,10 +110,26 @@ def test_a_wrong_estimate_or_likelihood_is_seen(monkeypatch, name, change, seen)
     assert refused(checks) == seen
 
 
+def test_the_likelihood_is_compared_where_the_points_lie(monkeypatch):
+    """At correlations near one, both noises of a point are near equal or opposite."""
+    right, apart = regression.log_likelihood, {}
+
+    def log_likelihood(a, x, y, z, beta):
+        apart[beta] = ((y - a * x) - beta * (z - x)).std().item()
+        return right(a, x, y, z, beta)
+
+    monkeypatch.setattr(regression, "log_likelihood", log_likelihood)
+    regression.experiment(1000, generator())
+    assert list(apart) == list(regression.BETAS)
+    for beta in (-0.999, 0.999):
+        assert apart[beta] == pytest.approx((1 - beta**2) ** 0.5, rel=0.5)
+
+
 def test_the_farthest_variance_is_shown_in_its_errors():
     rows = [
         {"beta": -0.8, "ratio": 0.46, "error": 0.01},  # ten errors
         {"beta": 0.0, "ratio": 1.2, "error": 0.1},  # two
+        {"beta": -0.6, "ratio": 0.64, "error": 1e-4},  # none
         {"beta": 0.9, "ratio": 0.01, "error": 0.1},  # less
     ]
     checks = regression.checks(0.25, 0.5, rows)
