@@ -13,7 +13,7 @@ from theory.checks import ROUNDING, Check, log_normal
 
 STD = 0.1  # of x2 given x1
 STDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
-GRID = torch.linspace(-8, 8, 8001, dtype=torch.float64)  # of x1 and, shifted, of x2
+GRID = torch.arange(-4000, 4001, dtype=torch.float64) / 500  # of x1, x2 - 1/2; holds 0
 
 
 def log_joint(x1: Tensor, x2: Tensor, std: float) -> Tensor:

@@ -23,7 +23,7 @@ def test_the_marginal_is_scipys_integral(std, x2):
     point = torch.tensor([x2], dtype=torch.float64)
     assert reversal.marginal(point, std).item() == pytest.approx(wanted, abs=1e-9)
     found = reversal.marginal_by_quadrature(point, std)
-    assert found.item() == pytest.approx(wanted, abs=1e-6)
+    assert found.item() == pytest.approx(wanted, abs=1e-10)
 
 
 @pytest.mark.parametrize("std", [0.1, 0.5])
