@@ -71,10 +71,16 @@ def test_a_parabola_bends_by_two_thirds_over_three_points(shift):
     assert softmax_regression.bend(model, x) == pytest.approx(2 / 3 * (4 - 1) / 2)
 
 
-def test_all_that_is_drawn_comes_from_the_given_generator():
-    first, second = (softmax_regression.experiment(generator(1)) for _ in range(2))
-    assert [c.error for c in first] == [c.error for c in second]
-    assert first[3].measured == second[3].measured
+def test_all_that_is_drawn_comes_from_the_given_generator(monkeypatch):
+    given_to, asked = generator(1), []
+
+    def noted(*shape, generator):
+        asked.append(generator)
+        return doubles(*shape, generator=generator)
+
+    monkeypatch.setattr(softmax_regression, "doubles", noted)
+    softmax_regression.experiment(given_to)
+    assert asked == [given_to] * 4
 
 
 def test_softmax_regression_states_four_claims():
