@@ -114,8 +114,8 @@ def node_numbers(notes: np.ndarray, degree: np.ndarray) -> np.ndarray:
     place, bar = notes[:, :, PLACE], np.maximum(notes[:, :, BAR], 1)
     turn = 2 * np.pi * place / bar
     on_beat = place % TICKS == 0
-    numbers = [np.log2(quarters.clip(1 / 64)), quarters.clip(0, 4), np.sin(turn),
-               np.cos(turn), on_beat]  # fmt: skip
+    numbers = [np.log2(quarters.clip(1 / 64)), np.minimum(quarters, 4),
+               np.sin(turn), np.cos(turn), on_beat]  # fmt: skip
     return np.concatenate(
         [np.stack(numbers, 2), np.log1p(degree)], axis=2, dtype=np.float32
     )
@@ -125,7 +125,7 @@ def batch(graphs: Graphs, rows: Tensor, shift: Tensor | int = 0) -> Batch:
     """Return the graph of some scraps, each transposed by shift semitones (B,)."""
     begins, ends = graphs.begins[rows], graphs.begins[rows + 1]
     sizes = ends - begins
-    scrap = torch.repeat_interleave(torch.arange(len(rows)), sizes)
+    scrap = torch.repeat_interleave(sizes)
     starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)[:-1]])
     within = torch.arange(len(scrap)) - starts[scrap]
     edges = graphs.edges[begins[scrap] + within]

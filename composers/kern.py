@@ -28,8 +28,9 @@ def read_kern(data: bytes) -> tuple[np.ndarray, str | None]:
 
     Raise ScoreError for anything else.
     """
-    text = data.decode("utf-8", errors="replace")
-    work = re.search(r"^!!!OPR[^:]*:\s*(.+?)\s*$", text, re.M)
+    text = data.decode(errors="replace")
+    # on its own line: a record may be empty
+    work = re.search(r"^!!!OPR[^:\n]*:[^\S\n]*(\S.*?)\s*$", text, re.M)
     try:
         notes = as_array(merge_tied(read_rows(text.splitlines())))
     except (ValueError, ArithmeticError, IndexError) as error:
@@ -40,7 +41,7 @@ def read_kern(data: bytes) -> tuple[np.ndarray, str | None]:
 def read_rows(lines: list[str]) -> list[tuple]:
     spines: list[Spine] = []
     notes, n_parts = [], 0
-    bar_begins, meter = 0, 4 * TICKS
+    reached, bar_begins, meter = 0, 0, 4 * TICKS
     bars: list[tuple[int, int, int]] = []  # first note, begin, meter
     for number, line in enumerate(lines, 1):
         if not line or line.startswith("!"):
@@ -48,7 +49,7 @@ def read_rows(lines: list[str]) -> list[tuple]:
         tokens = line.split("\t")
         if line.startswith("**"):
             n_parts = sum(token == "**kern" for token in tokens)
-            parts = iter(range(n_parts - 1, -1, -1))  # kern writes the lowest first
+            parts = reversed(range(n_parts))  # kern writes the lowest first
             spines = [
                 Spine(next(parts) if token == "**kern" else None) for token in tokens
             ]
@@ -64,11 +65,10 @@ def read_rows(lines: list[str]) -> list[tuple]:
                     meter //= int(found[2])
             spines = rearranged(spines, tokens)
         elif line.startswith("="):
-            ends = max((s.ends for s in spines if s.part is not None), default=0)
             bars.append((len(notes), bar_begins, meter))
-            bar_begins = ends
+            bar_begins = reached
         else:
-            read_moment(spines, tokens, notes)
+            reached = max(reached, read_moment(spines, tokens, notes))
     bars.append((len(notes), bar_begins, meter))
     if not n_parts:
         raise ScoreError("no column of notes (**kern)")
@@ -94,15 +94,18 @@ def rearranged(spines: list[Spine], tokens: list[str]) -> list[Spine]:
     return found
 
 
-def read_moment(spines: list[Spine], tokens: list[str], notes: list[tuple]) -> None:
-    """Add the notes that begin in a row; columns of a row begin together."""
+def read_moment(spines: list[Spine], tokens: list[str], notes: list[tuple]) -> int:
+    """Add the notes that begin in a row, and return the tick when all of them end.
+
+    Columns of a row begin together.
+    """
     playing = [
         (spine, token)
         for spine, token in zip(spines, tokens, strict=True)
         if spine.part is not None and token != "."
     ]
     if not playing:
-        return
+        return 0
     now = max(spine.ends for spine, _ in playing)
     for spine, token in playing:
         duration = None
@@ -117,6 +120,7 @@ def read_moment(spines: list[Spine], tokens: list[str], notes: list[tuple]) -> N
             if "r" not in sub and (pitch := PITCH.search(sub)):
                 tied = "[" in sub or "_" in sub
                 notes.append((now, duration, pitch_of(pitch[0], sub), spine.part, tied))
+    return max(spine.ends for spine, _ in playing)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Relations against a double loop; transposition and permutation."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +98,68 @@ def test_a_batch_is_its_scraps_side_by_side():
         torch.testing.assert_close(together[row : row + 1], alone)
 
 
+def test_a_batch_holds_each_scrap_s_notes_and_edges():
+    notes = some_scraps(4)
+    built = make_graphs(notes)
+    graph = batch(built, torch.tensor([2, 0, 3]))
+    of_source, of_target = graph.source // SIZE, graph.target // SIZE
+    assert torch.equal(of_source, of_target)
+    for place, row in enumerate((2, 0, 3)):
+        here = of_source == place
+        ends = [e[here] - place * SIZE for e in (graph.source, graph.target)]
+        edges = torch.stack([*ends, graph.relation[here]], 1).tolist()
+        wanted = by_loop(notes[row])
+        assert len(edges) == len(wanted)
+        assert {(i, j, RELATIONS[r]) for i, j, r in edges} == wanted
+        rows = slice(place * SIZE, (place + 1) * SIZE)
+        assert graph.pitch[rows].tolist() == notes[row, :, PITCH].tolist()
+        # a note knows by how many edges of each relation it is reached
+        degree = torch.zeros(SIZE, N_RELATIONS)
+        for _, target, name in wanted:
+            degree[target, RELATIONS.index(name)] += 1
+        torch.testing.assert_close(graph.numbers[rows, 5:], degree.log1p())
+        assert torch.equal(graph.numbers[rows], built.numbers[row])
+
+
+def test_scraps_in_chunks_are_the_same(monkeypatch):
+    whole = make_graphs(some_scraps(5))
+    monkeypatch.setattr(graphs, "CHUNK", 2)
+    for name, value in vars(make_graphs(some_scraps(5))).items():
+        assert torch.equal(value, getattr(whole, name)), name
+
+
+def numbers_of(duration: float, place: float = 0, bar: int = 4 * TICKS) -> list[float]:
+    """What a note knows of its time, from quarters."""
+    row = (0, int(duration * TICKS), 60, 0, int(place * TICKS), bar)
+    found = make_graphs(np.array([[row]])).numbers
+    assert found.dtype == torch.float32
+    return found[0, 0, :5].tolist()
+
+
+def test_a_note_knows_its_length_within_bounds():
+    """Its logarithm from a 256th note on, itself up to a whole note."""
+    for duration, log, length in (
+        (1, 0, 1), (1 / 4, -2, 1 / 4), (1 / 63, -np.log2(63), 1 / 63),
+        (1 / 96, -6, 1 / 96), (3 / 4, np.log2(3 / 4), 3 / 4), (4, 2, 4),
+        (4.5, np.log2(4.5), 4), (16, 4, 4),
+    ):  # fmt: skip
+        assert numbers_of(duration)[:2] == pytest.approx([log, length], rel=1e-6)
+
+
+def test_a_note_knows_its_place_in_the_bar_as_on_a_clock():
+    """From noon, by sine and cosine; and whether a beat begins."""
+    for place, clock in (
+        (0, (0, 1, 1)), (1, (1, 0, 1)), (2, (0, -1, 1)), (3, (-1, 0, 1)),
+        (0.5, (0.5**0.5, 0.5**0.5, 0)), (3.5, (-(0.5**0.5), 0.5**0.5, 0)),
+    ):  # fmt: skip
+        assert numbers_of(1, place)[2:] == pytest.approx(clock, abs=1e-6)
+    assert numbers_of(1, 1, 3 * TICKS)[2:4] == pytest.approx([0.75**0.5, -0.5])
+    tick = 1 / TICKS
+    assert numbers_of(1, tick)[4] == 0
+    for bar in (0, 1):  # no bar is shorter than a tick
+        assert numbers_of(1, tick, bar)[2:4] == pytest.approx([0, 1], abs=1e-6)
+
+
 def test_the_order_of_notes_does_not_matter():
     notes = some_scraps(1)
     shuffled = notes[:, np.random.default_rng(1).permutation(SIZE)]
@@ -135,4 +198,10 @@ def test_relations_can_be_left_out():
     graph = batch(make_graphs(some_scraps(2)), torch.tensor([0, 1]))
     less = graphs.without(graph, graphs.KINDS["during"])
     assert {3, 4} <= set(graph.relation.tolist())
-    assert set(less.relation.tolist()) == set(graph.relation.tolist()) - {3, 4}
+    edges, fewer = (
+        list(zip(*(part.tolist() for part in parts_of(g)[2:]), strict=True))
+        for g in (graph, less)
+    )
+    assert fewer == [edge for edge in edges if edge[2] not in (3, 4)]
+    assert less.pitch is graph.pitch
+    assert less.numbers is graph.numbers

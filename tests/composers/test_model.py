@@ -126,6 +126,14 @@ def test_a_wrong_formula_is_told_apart(wrong):
     assert (ours(x, edges) - by_loop(ours, x, edges, **wrong)).abs().max() > 1e-3
 
 
+def test_a_layer_works_where_its_input_lies_whatever_the_default_device():
+    ours, _ = both(concat=True)
+    x, edges = drawn(0)
+    wanted = ours(x, edges)
+    with torch.device("meta"):
+        assert torch.equal(ours(x, edges), wanted)
+
+
 def test_large_scores_stay_finite():
     score = torch.tensor([[1000.0], [999.0], [-1000.0]])
     found = attend(score, torch.eye(3)[:, None], torch.tensor([0, 0, 1]), 3)

@@ -1,12 +1,16 @@
 """Scraps, copies, folds: nothing on both sides."""
 
+import sys
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from composers import scores
-from composers.notes import ONSET, PITCH, TICKS
+from composers import scores, scraps
+from composers.notes import DURATION, ONSET, PITCH, TICKS
 from composers.scores import Score, group_by_movement, without_copies
-from composers.scraps import SIZE, cut, folds, make_scraps
+from composers.scraps import SIZE, cut, evenly, folds, make_scraps
 from machinery.errors import BadInput
 from tests.composers.conftest import melody, write_scores
 
@@ -73,6 +77,9 @@ def test_no_work_is_in_two_folds_and_every_scrap_is_tested_once():
         assert not set(found.works[train]) & set(found.works[test])
         assert set(found.labels[test]) == {0, 1, 2}
         assert found.base[test].all()
+        # training has all scraps of the other works, the ones in between as well
+        of_others = ~np.isin(found.works, found.works[test])
+        assert sorted(train) == np.flatnonzero(of_others).tolist()
         tested += test.tolist()
     assert sorted(tested) == list(range(found.base.sum()))
 
@@ -92,6 +99,95 @@ def test_scraps_for_training_begin_half_a_scrap_later():
     assert found.base.tolist() == [True, True, False, False]
     whole, half = found.notes[0], found.notes[2]
     assert np.array_equal(whole[25:, PITCH], half[:25, PITCH])
+
+
+def numbered_scores(lengths: list[int], n_composers: int = 2) -> list[Score]:
+    """Scores of so many notes, a work each; durations number the notes from 1."""
+    found = []
+    for work, n in enumerate(lengths):
+        notes = notes_of(work, n)
+        notes[:, DURATION] = np.arange(1, n + 1)
+        found.append(Score(f"c{work % n_composers}", f"w{work:02}", "m", notes))
+    return found
+
+
+def begins_of(found, base: bool) -> list[tuple[int, int]]:
+    """(number of the work, number of the first note) of each scrap."""
+    rows = found.base == base
+    firsts = found.notes[rows, 0, DURATION] - 1
+    return list(zip(found.works[rows].tolist(), firsts.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("most", [1000, 5])
+def test_every_scrap_s_later_half_is_its_own_where_the_score_has_it(most):
+    lengths = [130, 100, 124, 125, 49, 270, 74, 75]
+    scores = numbered_scores(lengths)
+    found = make_scraps(scores, most, 0)
+    assert found.composers == ("c0", "c1")
+    works = sorted((score.composer, score.work) for score in scores)
+    for row in range(len(found)):
+        composer, work = works[found.works[row]]
+        assert found.composers[found.labels[row]] == composer
+        notes = next(s.notes for s in scores if s.work == work)
+        first = found.notes[row, 0, DURATION] - 1
+        assert np.array_equal(found.notes[row, :, PITCH],
+                              notes[first : first + SIZE, PITCH])  # fmt: skip
+        assert found.notes[row, 0, ONSET] == 0
+    whole = begins_of(found, True)
+    sizes = [lengths[int(work[1:])] for _, work in works]
+    all_of_them = [(w, b) for w, n in enumerate(sizes) for b in range(0, n - 49, 50)]
+    if most == 1000:
+        assert sorted(whole) == all_of_them
+    else:
+        assert len(whole) == 2 * most
+        assert set(whole) < set(all_of_them)
+    later = [(w, b + 25) for w, b in whole if b + 75 <= sizes[w]]
+    assert begins_of(found, False) == later
+
+
+def test_scraps_are_drawn_by_the_seed_alone():
+    one, again, other = (
+        make_scraps(numbered_scores([1000, 2000]), 6, seed) for seed in (3, 3, 4)
+    )
+    assert begins_of(one, True) == begins_of(again, True)
+    assert begins_of(one, True) != begins_of(other, True)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=200), st.integers(0, 9))
+def test_rows_in_turn_are_a_shuffle_of_which_every_work_gives_one_a_round(works, seed):
+    rows = np.flatnonzero(np.array(works) != 4)
+    shuffled = np.random.default_rng(seed).permutation(rows).tolist()
+    left, wanted = shuffled, []
+    while left:
+        served, next_round = set(), []
+        for row in left:
+            (next_round if works[row] in served else wanted).append(row)
+            served.add(works[row])
+        left = next_round
+    assert evenly(rows, np.array(works), seed).tolist() == wanted
+
+
+@pytest.mark.parametrize("by_work", [True, False])
+def test_folds_are_a_function_of_the_seed(by_work):
+    found = make_scraps(some_scores(), 1000, 0)
+    one, again, other = (folds(found, by_work, seed) for seed in (1, 1, 2))
+    pairs = list(zip(one, again, other, strict=True))
+    assert all(np.array_equal(a[1], b[1]) for a, b, _ in pairs)
+    assert not all(np.array_equal(a[1], c[1]) for a, _, c in pairs)
+
+
+@pytest.mark.parametrize("by_work", [True, False])
+def test_there_are_as_many_folds_as_asked(by_work, monkeypatch):
+    found = make_scraps(some_scores(), 1000, 0)
+    assert len(folds(found, by_work, 0)) == scraps.N_FOLDS
+    monkeypatch.setattr(scraps, "N_FOLDS", 3)
+    assert len(folds(found, by_work, 0)) == 3
+
+
+def test_folds_without_scikit_learn_name_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
+    with pytest.raises(BadInput, match=r"^scikit-learn is not .*'\.\[composers\]'$"):
+        folds(make_scraps(some_scores(), 1000, 0), True, 0)
 
 
 def test_a_limit_takes_scraps_of_every_work():
