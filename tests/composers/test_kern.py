@@ -185,6 +185,8 @@ def test_a_first_bar_that_is_too_long_begins_at_its_line():
     assert bars_of("*M2/4", "4c", "2d", "=1", "2e", "=2", "*-") == [
         (0, 3), (1, 3), (0, 2),
     ]  # fmt: skip
+    words_first = ("**kern\t**text", "*M2/4\t*", ".\tla", "=1\t=1", "2.c\tla", "=\t=")
+    assert bars_of(*words_first) == [(0, 3)]
 
 
 def test_the_longest_part_ends_a_bar():
