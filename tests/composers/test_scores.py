@@ -1,5 +1,6 @@
 """Where scores lie, whose they are, what a cache may hold, and what is a copy."""
 
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,15 @@ def test_works_of_the_corpus_are_folders_or_names_up_to_a_dot(tmp_path, monkeypa
     ]
 
 
+def test_what_is_not_there_is_named(tmp_path):
+    gone = tmp_path / "gone.krn"
+    with pytest.raises(BadInput, match=f"^{re.escape(str(gone))} is no file$"):
+        read_score(gone)
+    words = f"^--scores {re.escape(str(gone))} is not a folder$"
+    with pytest.raises(BadInput, match=words):
+        from_folder(gone)
+
+
 def test_a_folder_of_a_composer_holds_works_as_files_and_folders(tmp_path):
     touched(tmp_path, "Bo/b.krn", "Ada/mass/2/gloria.xml", "Ada/mass/1kyrie.MXL",
             "Ada/a.musicxml", "Ada/read.me", "stray.krn")  # fmt: skip
@@ -132,7 +142,9 @@ def three_places(root: Path) -> list[tuple[str, str, Path]]:
             ("Bo", "by hand", root / "1.xml")]  # fmt: skip
 
 
-def test_scores_are_read_in_order_and_their_records_name_their_works(tmp_path):
+def test_scores_are_read_in_order_and_their_records_name_their_works(
+    tmp_path, monkeypatch
+):
     places = three_places(tmp_path)
     found = load(iter(places), tmp_path / "deep" / "cache")
     assert [(s.composer, s.work, s.name) for s in found] == [
@@ -140,6 +152,8 @@ def test_scores_are_read_in_order_and_their_records_name_their_works(tmp_path):
     ]  # fmt: skip
     for score, (*_, path) in zip(found, places, strict=True):
         assert np.array_equal(score.notes, read_score(path)[0])
+    monkeypatch.setattr(scores, "read_score", lambda path: pytest.fail("read again"))
+    assert same_scores(load(places, tmp_path / "deep" / "cache"), found)
 
 
 def test_a_cache_is_named_by_all_that_its_scores_depend_on(tmp_path, monkeypatch):
