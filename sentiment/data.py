@@ -46,8 +46,6 @@ class Lexicon:
         """Return the first words of reviews: (N, length) int32."""
         place, there = windows(tokens, length, 0)
         encoded = self.vocabulary.encode(tokens)
-        first = tokens.begin[:-1, None] + np.arange(length)
-        place = np.where(there, first, place)
         return torch.from_numpy(take(encoded, place, there))
 
 

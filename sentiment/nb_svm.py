@@ -59,10 +59,10 @@ def log_ratios(found: csr_matrix, labels: np.ndarray) -> np.ndarray:
 def scale(found: csr_matrix, ratios: np.ndarray) -> csr_matrix:
     """Return rows of ratios, each of length one: long reviews count no more."""
     scaled = found.copy()
-    scaled.data *= ratios[found.indices]
+    scaled.data = ratios[found.indices]
     squares = np.asarray(scaled.multiply(scaled).sum(1)).ravel()
     norms = np.sqrt(squares).clip(min=1e-12)
-    scaled.data /= np.repeat(norms, np.diff(scaled.indptr)).astype(np.float32)
+    scaled.data /= np.repeat(norms, np.diff(scaled.indptr))
     return scaled
 
 
@@ -79,7 +79,7 @@ def fit(
         for order in ORDERS
     ]
     found = presence(ngrams, encoded, tokens)
-    ratios = log_ratios(found[train], labels[train]).astype(np.float32)
+    ratios = log_ratios(found[train], labels[train])
     scaled = scale(found, ratios)
     tries = [
         LinearSVC(C=strength, random_state=0).fit(scaled[train], labels[train])

@@ -147,6 +147,36 @@ def test_the_kernels_say_what_the_lesson_says(attention, lengths, n_blocks):
     )
 
 
+@pytest.mark.parametrize("attention", [True, False])
+def test_the_kernels_take_a_norm_for_each_token_too(attention):
+    model = MyTransformer(torch.randn(20, 6), 5, 2, attention=attention).eval()
+    for block in model.blocks:
+        block.norm1, block.norm2 = torch.nn.LayerNorm(6), torch.nn.LayerNorm(6)
+    tokens = torch.tensor([[3, 2, 0, 0, 0], [4, 7, 9, 1, 0]])
+    assert_close(model(tokens), fused.transformer(model, tokens))
+
+
+def test_the_first_block_looks_at_one_pad_more_than_the_longest_review(monkeypatch):
+    asked, kernel = [], F.scaled_dot_product_attention
+
+    def watched(q, k, v, **more):
+        asked.append((q.shape[2], k.shape[2], v.shape[2]))
+        return kernel(q, k, v, **more)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", watched)
+    model = MyTransformer(torch.randn(20, 6), 9, 2).eval()
+    fused.transformer(model, torch.tensor([[3] + [0] * 8, [4, 7, 9, 1] + [0] * 5]))
+    assert asked == [(5, 5, 5), (9, 9, 9)]
+
+
+def test_the_kernels_work_where_their_inputs_are():
+    model = MyTransformer(torch.randn(20, 6), 5).eval()
+    tokens = torch.tensor([[3, 2, 0, 0, 0], [4, 7, 9, 1, 0]])
+    said = fused.transformer(model, tokens)
+    with torch.device("meta"):  # where a tensor is made that is told no place
+        assert torch.equal(fused.transformer(model, tokens), said)
+
+
 def test_unless_told_there_is_one_block_with_attention_and_a_dropout_of_a_tenth():
     model = MyTransformer(torch.randn(5, 4), 3)
     (block,) = model.blocks

@@ -51,14 +51,47 @@ def test_films_are_a_gap_apart(block):
         assert (np.diff(parts["test"]) == 1).all()
 
 
+def test_the_blocks_of_films_begin_at_each_fifth_of_a_label():
+    labels = np.repeat([0, 1], [1999, 2010])
+    found = Reviews([""] * 4009, labels, np.zeros(4009, bool), ())
+    for block in range(5):
+        rows = reviews.film_split(found, block)["test"]
+        assert [rows[found.labels[rows] == label][0] for label in (0, 1)] == [
+            1999 * block // 5, 1999 + 402 * block,
+        ]  # fmt: skip
+
+
+def halves(n: int, n_test: tuple[int, int]) -> Reviews:
+    """n reviews of each label, of which the last n_test are a test set's."""
+    own_test = [np.arange(n) >= n - given for given in n_test]
+    labels = np.repeat([0, 1], n)
+    return Reviews([""] * (2 * n), labels, np.concatenate(own_test), ())
+
+
+def test_a_test_set_that_was_given_is_set_apart_label_by_label():
+    (blame, none), (praise, given) = reviews.by_label(halves(5, (0, 2)))
+    assert (blame.tolist(), none.tolist()) == ([0, 1, 2, 3, 4], [])
+    assert (praise.tolist(), given.tolist()) == ([5, 6, 7], [8, 9])
+
+
+def test_beside_a_given_test_set_validation_begins_at_a_label_s_first_row():
+    rows = reviews.film_split(halves(800, (200, 200)))
+    held_out = [range(100), range(800, 900)]
+    assert rows["validation"].tolist() == [row for part in held_out for row in part]
+    train = [range(150, 550), range(950, 1350)]  # fifty rows from each of its ends
+    assert rows["train"].tolist() == [row for part in train for row in part]
+
+
+def test_films_are_held_apart_where_one_review_of_a_label_is_left_to_train_on():
+    # twice 25 are held out, with three gaps of fifty: after each, and before the first
+    with pytest.raises(BadInput, match="^200 reviews of a .*; more than 200 are need"):
+        reviews.film_split(made(400))
+    assert reviews.film_split(made(402))["train"].tolist() == [150, 351]
+
+
 def test_the_course_sizes():
     rows = reviews.random_split(made(24904), 0)
     assert [len(rows[split]) for split in SPLITS] == [19904, 2500, 2500]
-
-
-def test_too_few_reviews_to_hold_films_apart():
-    with pytest.raises(BadInput, match="40 reviews of a label are too few"):
-        reviews.film_split(made(80))
 
 
 def test_copies_and_empty_reviews_are_left_out_and_counted():
