@@ -25,11 +25,12 @@ class Adds(torch.nn.Module):
     def __init__(self, *worth: float):
         super().__init__()
         self.worth = torch.tensor(worth)
+        self.bias = 0.0
 
     def forward(self, ids, there):
         assert not self.training
-        assert ids.shape[1:] == there.shape
-        return (self.worth[ids[0]] * there).sum(1)
+        assert (ids.shape[1:], there.dtype) == (there.shape, torch.bool)
+        return (self.worth[ids[0]] * there).sum(1) + self.bias
 
 
 def network() -> NgramNetwork:
@@ -74,10 +75,11 @@ def test_the_pooling_s_weights_are_those_of_the_forward_pass(monkeypatch):
 def test_reviews_are_judged_by_their_words_and_one_without_any_is_undecided():
     words, texts = ["good", "bad"], ["good", "bad bad odd", "", "good odd"]
     model = Adds(100, 0.5, 2, -3)
+    model.bias = 0.25  # what is said where nothing is
     said = inside.judge(model.train(), lexicon(words), number(texts))
-    assert said.tolist() == [2, -5.5, 0, 2.5]
+    assert said.tolist() == [2.25, -5.25, 0, 2.75]
     alone = inside.judge(model.train(), lexicon(words), number(["odd good"]))
-    assert alone.tolist() == [2.5]
+    assert alone.tolist() == [2.75]
 
 
 def test_a_word_moves_a_logit_by_what_it_is_worth_wherever_it_stands():
