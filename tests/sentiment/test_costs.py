@@ -112,7 +112,7 @@ def test_the_norms_are_judged_on_test_and_the_hidings_by_epoch():
         job = Job("best", "random", 0, hide=hide)
         runs[job.name] = SimpleNamespace(job=job, rows=rows)
     for norm, seed, logits in (
-        ("sample", 0, [-9, 1, 0, -9, -1, 0]),
+        ("sample", 0, [-9, 1, -1, -9, -1, 0]),  # zero is blame
         ("token", 0, [-9, 1, -1, -9, -1, 0.5]),
         ("sample", 1, [9, -1, 1, 9, 1, 1]),
     ):
@@ -133,8 +133,8 @@ def some_costs(accuracy, loss) -> dict:
         "moved": {"sample": 0.125, "token": 0.00025},
         "reach": {"sample": 0.25, "token": 0.03},
         "hiding": {
-            "mask": {"validation": [0.7, 0.9], "training": [0.6, 0.4]},
-            "zero": {"validation": [0.7, accuracy], "training": [0.6, loss]},
+            "mask": {"validation": [0.7, 0.8, 0.9], "training": [0.6, 0.5, 0.4]},
+            "zero": {"validation": [0.7, 0.8, accuracy], "training": [0.6, 0.5, loss]},
         },
     }
 
