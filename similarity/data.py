@@ -30,7 +30,7 @@ def make_kernels(image: Tensor) -> tuple[Tensor, list[str]]:
     bright and dark."""
     width = image.shape[2]
     columns = [0, (width - 1) // 3, 2 * (width - 1) // 3, width - 1]
-    names = [NAMES[round(6 * column / (width - 1)) % 6] for column in columns[:3]]
+    names = [NAMES[round(6 * column / (width - 1))] for column in columns[:3]]
     kernels = image[:, [0, -1]][:, :, columns]  # (3, 2, 4)
     named = [f"{light} {name}" for light in ("bright", "dark") for name in names]
     named = [*named[:3], "white", *named[3:], "grey"]

@@ -107,9 +107,10 @@ def random_sets(n_sets: int, d: int, generator: torch.Generator) -> list[Tensor]
     """
     half = N_VECTORS // 2
     drawn = torch.randn(n_sets, half, d, generator=generator, dtype=torch.float64)
-    powers = torch.rand(2, n_sets, half, 1, generator=generator, dtype=torch.float64)
-    first = unit(drawn, 2) * 10 ** (2 * powers[0] - 1)
-    return list(torch.cat([first, first * 10 ** (2 * powers[1] - 1)], 1))
+    shape = 2, n_sets, half, 1
+    length, ratio = torch.rand(shape, generator=generator, dtype=torch.float64)
+    first = unit(drawn, 2) * 10 ** (2 * length - 1)
+    return list(torch.cat([first, first * 10 ** (2 * ratio - 1)], 1))
 
 
 def judge(domain: Domain, image: Tensor, sets: Sequence[Tensor]) -> dict[str, Verdict]:

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 import transformer
@@ -391,6 +392,18 @@ def test_a_gpt_computes_where_it_lives():
         model.next_logits(idx[:, 4:], cache), model.h[0].attn.weights(x),
     ]  # fmt: skip
     assert {y.device.type for y in found} == {"meta"}
+
+
+def test_tokens_are_drawn_where_the_logits_lie():
+    def model(idx: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(*idx.shape, 7, device=idx.device)
+
+    model.eval, model.block_size = lambda: None, TIME
+    with FakeTensorMode():  # no tensor holds a number, and no two devices mix
+        idx = torch.zeros(BATCH, 1, dtype=torch.int64, device="meta")
+        for settings in ({}, {"top_k": 3}, {"temperature": 0}):
+            for token in generate(model, idx, 3, **settings):
+                assert (token.device, token.shape) == (idx.device, (BATCH,))
 
 
 def test_a_cache_is_copied_for_every_doubling_alone():

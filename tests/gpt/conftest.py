@@ -1,8 +1,10 @@
 """A small corpus, the finished run of conftest.py over it, and train_gpt.py itself."""
 
 import pytest
+import torch
 
 import train_gpt
+from gpt import runs
 from gpt.config import Config
 from gpt.data import load_corpus
 from machinery import cli
@@ -22,6 +24,16 @@ def config(gpt_flags) -> Config:
 @pytest.fixture(scope="module")
 def corpus(config):
     return load_corpus(config)
+
+
+@pytest.fixture
+def begun(config, corpus) -> runs.Run:
+    """A run whose model has random weights, so that no two outputs are alike."""
+    run = runs.start(config, corpus, torch.device("cpu"))
+    for parameter in run.model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    run.epoch = 2
+    return run
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The GPT's corpus: fixed windows of each split, and the built-in texts."""
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dataset import DataHandler
+from dataset import DataHandler, Vocabulary
 from gpt.data import load_corpus, shakespeare_files
 from machinery import tiny_shakespeare
 from machinery.errors import BadInput
@@ -30,6 +31,33 @@ def test_the_fixed_windows_are_distinct_ones_of_their_own_split(config, corpus):
         spelt = Counter(every.vocabulary.decode(w) for w in starts.tolist())
         whole = every.handler.text[split]
         assert spelt == Counter(whole[i : i + 11] for i in range(n - 10))
+
+
+def test_each_split_has_the_windows_of_its_own_text(config):
+    corpus = load_corpus(replace(config, block_size=7))
+    for split, data in (("train", corpus.train), ("test", corpus.test)):
+        text = corpus.handler.text[split]
+        assert corpus.vocabulary.decode(data.ids.tolist()) == text
+        assert len(data) == len(text) - 7
+        assert corpus.fixed[split].shape == (64, 8)
+
+
+def test_a_saved_model_reads_text_as_its_corpus_does(corpus):
+    vocabulary = Vocabulary(corpus.preprocessing["vocabulary"])
+    text = corpus.handler.text["test"]
+    assert vocabulary.encode(text) == corpus.vocabulary.encode(text)
+
+
+def test_a_folder_s_two_texts_are_read(config, corpus, tmp_path):
+    for path, split in zip(shakespeare_files(tmp_path), ("train", "test"), strict=True):
+        path.write_text(corpus.handler.text[split], newline="")
+    own = replace(config, train_text=None, test_text=None, data_dir=str(tmp_path))
+    assert load_corpus(own).handler.text == corpus.handler.text
+
+
+def test_the_digest_is_sha_256_of_both_texts_with_a_nul_between(corpus):
+    both = "{train}\0{test}".format(**corpus.handler.text).encode()
+    assert corpus.digest == hashlib.sha256(both).hexdigest()
 
 
 def test_the_digest_tells_texts_and_their_splits_apart(config, corpus, tmp_path):

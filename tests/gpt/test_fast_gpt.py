@@ -1,12 +1,17 @@
 """The speed run's model: its mathematics."""
 
+import math
+
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from gpt.fast_gpt import (
     LOGIT_SOFT_CAP,
+    Block,
     FastGPT,
+    Linear,
     causal_attention,
     norm,
     rotary_table,
@@ -58,10 +63,105 @@ def test_scores_depend_on_the_distance_alone():
     torch.testing.assert_close(lengths, q.norm().expand(32))
 
 
-def test_plain_attention_is_the_fused_one():
-    q, k, v = torch.randn(3, 2, 4, 16, 8)
-    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+def test_pairs_of_channels_turn_more_slowly_the_later_they_are():
+    cos, sin = rotary_table(5, 8)
+    for t in range(5):
+        for pair in range(4):
+            x = torch.zeros(5, 8)
+            x[:, pair] = 1  # the pair's other channel is half of them further
+            turned = rotate(x, cos, sin)[t]
+            angle = t * 1000 ** (-pair / 4)
+            expected = {pair: math.cos(angle), pair + 4: math.sin(angle)}
+            for channel, value in enumerate(turned.tolist()):
+                assert value == pytest.approx(expected.get(channel, 0), abs=1e-6)
+
+
+class OnGpu(torch.Tensor):
+    """A tensor that says it lies on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_ways_of_attention_are_softmax_over_the_past(dtype):
+    q, k, v = torch.randn(3, 2, 4, 16, 8, dtype=dtype)
+    score = q @ k.transpose(2, 3) / 8**0.5
+    future = torch.ones(16, 16).triu(1).bool()
+    expected = score.masked_fill(future, -math.inf).softmax(3) @ v
     torch.testing.assert_close(causal_attention(q, k, v), expected)
+    fused = causal_attention(*(t.as_subclass(OnGpu) for t in (q, k, v)))
+    torch.testing.assert_close(fused.as_subclass(torch.Tensor), expected)
+
+
+def test_a_linear_map_begins_with_outputs_of_its_inputs_size():
+    torch.manual_seed(0)
+    weight = Linear(400, 300).weight
+    assert weight.shape == (300, 400)
+    assert weight.std().item() == pytest.approx(1 / 20, rel=0.01)
+    assert weight.mean().item() == pytest.approx(0, abs=0.001)
+
+
+def heads(x: torch.Tensor, n_head: int) -> torch.Tensor:
+    return x.unflatten(2, (n_head, -1)).transpose(1, 2)
+
+
+def test_a_block_adds_attention_and_then_squared_relu():
+    torch.manual_seed(0)
+    block, x = Block(2, 8, dropout=0.0), torch.randn(3, 6, 8)
+    for p in block.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+    cos, sin = rotary_table(6, 4)
+    q, k, v = (F.layer_norm(x, (8,)) @ w.T for w in block.qkv.weight.split(8))
+    q, k = (rotate(F.layer_norm(heads(t, 2), (4,)), cos, sin) for t in (q, k))
+    y = F.scaled_dot_product_attention(q, k, heads(v, 2), is_causal=True)
+    x1 = x + y.transpose(1, 2).flatten(2) @ block.out.weight.T
+    rectified = (F.layer_norm(x1, (8,)) @ block.up.weight.T).clamp(min=0)
+    expected = x1 + rectified**2 @ block.down.weight.T
+    torch.testing.assert_close(block(x, cos, sin), expected)
+
+
+def test_an_untrained_model_guesses_among_all_characters():
+    torch.manual_seed(0)
+    model = FastGPT(2, 2, 64, V, 8, 500)
+    assert not model(torch.randint(V, (2, 8))).any()
+    x = torch.randn(1, 8, 64)
+    for block in model.blocks:
+        assert torch.equal(block(x, model.cos, model.sin), x)
+    for table in (model.unigram, model.bigram, model.trigram):
+        assert table.weight.std().item() == pytest.approx(0.5, rel=0.03)
+    assert model.bigram.num_embeddings == (V + 1) ** 2  # pairs, begin included
+
+
+def test_attention_is_computed_where_its_queries_lie():
+    with FakeTensorMode():  # no tensor holds a number, and no two devices mix
+        q = torch.zeros(2, 2, 16, 8, device="meta")
+        assert causal_attention(q, q, q).device == q.device
+
+
+def test_activations_have_the_type_that_was_asked_for_and_logits_are_float32():
+    model = FastGPT(1, 2, 8, V, 8, 5, dtype=torch.bfloat16)
+    seen = []
+    model.blocks[0].register_forward_hook(
+        lambda _, inputs, x: seen.extend(t.dtype for t in (*inputs, x))
+    )
+    assert model(torch.randint(V, (2, 8))).dtype == torch.float32
+    assert seen == [torch.bfloat16] * 4
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_dropout_acts_on_both_branches_in_training_alone():
+    torch.manual_seed(0)
+    idx = torch.randint(V, (2, 16))
+    sizes = {"n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 16, "n_trigrams": 9}
+    sure = FastGPT(**sizes, vocab_size=V).train()
+    noisy = FastGPT(**sizes, vocab_size=V, dropout=0.5).train()
+    for p in sure.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    noisy.load_state_dict(sure.state_dict())
+    assert torch.equal(sure(idx), sure(idx))  # none unless it is asked for
+    assert not torch.equal(noisy(idx), sure(idx))
+    assert torch.equal(noisy.eval()(idx), sure(idx))
+    assert [block.dropout.p for block in noisy.blocks] == [0.5, 0.5]
 
 
 def test_logits_are_capped_softly(model):
@@ -82,15 +182,20 @@ def test_queries_and_keys_have_one_length_whatever_the_weights(model):
     torch.testing.assert_close(model(idx), before, rtol=1e-3, atol=1e-3)
 
 
-def test_embeddings_of_two_and_three_characters_read_what_is_before(model):
-    idx = torch.tensor([[4, 7, 4, 7, 9, 7]])
-    x = model.embed(idx)[0]
-    alone = [table.weight.detach() for table in (model.unigram, model.bigram)]
-    for t, before in ((1, 4), (3, 4), (5, 9)):
-        pair = alone[0][7] + alone[1][before * (V + 1) + 7]
-        trigram = x[t] - pair
-        assert (model.trigram.weight - trigram).norm(dim=1).min() < 1e-5
-    assert (x[1] - x[3]).norm() > 0.1  # the same two characters, another third
+def test_each_character_is_looked_up_with_the_two_before_it(model):
+    """Numbers of base V + 1, whose last digit stands before a window's begin."""
+    text, tables = [4, 7, 64, 0, 9, 7], (model.unigram, model.bigram, model.trigram)
+    before = [V, V, *text]
+    x = model.embed(torch.tensor([text]))[0]
+    for t, found in enumerate(x):
+        a, b, c = before[t : t + 3]
+        pair = b * (V + 1) + c
+        triple = a * (V + 1) ** 2 + pair
+        rows = c, pair, (triple * 40503 // 64) % TINY.n_trigrams
+        expected = sum(
+            table.weight[row] for table, row in zip(tables, rows, strict=True)
+        )
+        torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -104,5 +209,15 @@ def test_embeddings_of_two_and_three_characters_read_what_is_before(model):
 def test_sizes_that_do_not_fit_are_refused(sizes):
     right = {"n_layer": 1, "n_head": 2, "n_embd": 8, "block_size": 4, "n_trigrams": 5}
     FastGPT(**right, vocab_size=3)
-    with pytest.raises(ValueError, match="must be"):
+    ((name, value),) = sizes.items()
+    if value in (6, 3):
+        message = r"n_embd must be a multiple of 2 n_head, got (6 and 2|8 and 3)$"
+    else:
+        message = rf"^{name} must be an integer above 0, got {value}$"
+    with pytest.raises(ValueError, match=message):
         FastGPT(**right | sizes, vocab_size=3)
+
+
+def test_the_least_sizes_are_accepted():
+    model = FastGPT(1, 1, 2, vocab_size=1, block_size=1, n_trigrams=1)
+    assert model(torch.zeros(1, 1, dtype=torch.int64)).shape == (1, 1, 1)

@@ -1,13 +1,16 @@
 """The exercise's answers: baselines, measures of sentences, what top-k keeps."""
 
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from gpt import questions, runs
+from gpt import questions, runs, samples
 from gpt.questions import evaluate_samples, mean_log_likelihood, words
+from machinery.ngram import ngram_losses
 from transformer import GPT
 
 BLOCK = 5
@@ -24,11 +27,6 @@ def model(corpus) -> GPT:
 
 def ids_of(corpus, *written: str) -> torch.Tensor:
     return torch.tensor([corpus.vocabulary.encode(sentence) for sentence in written])
-
-
-@pytest.fixture
-def run(folder, config, corpus) -> runs.Run:
-    return runs.resume(config, corpus, torch.device("cpu"), folder)
 
 
 def log_p(model, ids: list[int], t: int) -> float:
@@ -119,19 +117,121 @@ def test_an_n_gram_has_no_more_context_than_the_windows_or_its_count(corpus):
     assert many["best n-gram in windows of 25"] == pytest.approx(windowed, rel=1e-12)
 
 
-def test_a_head_looks_back_along_a_test_sentence(run, corpus):
+@pytest.mark.parametrize(
+    ("n_train", "n_test", "block_size", "context"),
+    [
+        (3000, 800, 25, 10), (3000, 800, 4, 4), (110, 800, 25, 10), (109, 800, 25, 9),
+        (3000, 8, 7, 7), (3000, 5, 4, 4), (29, 30, 4, 1), (20, 30, 4, 1), (20, 2, 1, 1),
+    ],
+)  # fmt: skip
+def test_the_counted_context_fits_into_window_and_texts(
+    n_train, n_test, block_size, context
+):
+    """A tenth of the training text for its choice, and a character after it."""
+    corpus = counted(n_train, n_test)
+    found = questions.count_baselines(corpus, block_size)
+    ids = [data.ids.numpy() for data in (corpus.train, corpus.test)]
+    losses = ngram_losses(*ids, 7, context)
+    short, longer = list(losses.by_context), block_size - context
+    windows = math.fsum(short + longer * short[-1:]) / block_size
+    assert found == {
+        "unigram": losses.unigram,
+        "bigram": losses.bigram,
+        f"best n-gram in windows of {block_size}": pytest.approx(windows, rel=1e-12),
+        f"best n-gram with {context} characters before each": short[-1],
+    }
+
+
+def test_texts_too_short_to_count_have_no_baselines():
+    assert questions.count_baselines(counted(19, 30), 4) == {}
+    assert questions.count_baselines(counted(20, 30), 4) != {}
+    assert questions.count_baselines(counted(20, 1), 4) == {}
+
+
+def counted(n_train: int, n_test: int) -> SimpleNamespace:
+    """Two texts of so many characters, out of seven."""
+    ids = torch.randint(7, (n_train + n_test,), generator=seeded(n_train))
+    train, test = (SimpleNamespace(ids=part) for part in ids.split((n_train, n_test)))
+    return SimpleNamespace(train=train, test=test, vocabulary=range(7))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+ROW = {
+    "train_loss": 2.25, "test_loss": 3 * math.log(2), "train_accuracy": 0.5,
+    "test_accuracy": 0.375, "test_accuracy_all": 0.3125,
+}  # fmt: skip
+
+
+def test_losses_are_told_in_nats_and_bits(begun):
+    begun.rows = [{"test_loss": 9.0}, ROW]
+    baselines = {"unigram": 4 * math.log(2), "bigram": 1.0}
+    assert questions.describe_losses(begun, baselines).splitlines() == [
+        "test loss in nats (bits) per character:",
+        "  2.0794 (3.0000)  this model",
+        "  2.7726 (4.0000)  unigram",
+        "  1.0000 (1.4427)  bigram",
+    ]
+
+
+def test_an_epoch_is_told_with_its_latest_sentences(begun):
+    begun.rows = [{}, ROW]
+    said = (
+        "epoch  2: loss train 2.2500 test 2.0794; accuracy of the last character "
+        "train 0.5000 test 0.3750, of all test 0.3125"
+    )
+    assert questions.describe_epoch(begun) == said
+    begun.samples = [{"plain": ["old"]}, {"plain": ["a\nb", "c"], "top": ["d"]}]
+    assert questions.describe_epoch(begun).splitlines() == [
+        said, "  plain: 'a\\nb'", "  plain: 'c'", "  top: 'd'",
+    ]  # fmt: skip
+
+
+def test_the_summary_has_the_run_s_numbers_and_what_else_was_found(begun, monkeypatch):
+    monkeypatch.setattr(samples, "WRITTEN", 5)
+    begun.rows, begun.samples = [ROW], [{"plain": ["a"]}]
+    found = questions.summarize(begun, baselines={"unigram": 3.0}, kept=0.5)
+    # embeddings of V characters and 10 positions, the block of 8 channels, the last
+    # norm, and the head
+    V, C = len(begun.corpus.vocabulary), 8
+    block = (
+        2 * 2 * C + (C + 1) * 3 * C + (C + 1) * C + (C + 1) * 4 * C + (4 * C + 1) * C
+    )
+    assert found == {
+        "units": "loss in nats per character, over all positions of a window",
+        "n_parameters": V * C + 10 * C + block + 2 * C + C * V,
+        "epochs": [ROW],
+        "baselines": {"unigram": 3.0},
+        "kept": 0.5,
+        "samples": [{"plain": ["a"]}],
+        "written": samples.before_and_after(begun),
+    }
+
+
+@pytest.mark.parametrize(("block_size", "seen"), [(10, 10), (20, 20), (21, 20)])
+def test_a_head_looks_back_along_a_test_sentence(config, corpus, block_size, seen):
+    config = replace(config, block_size=block_size, dropout=0.5)
+    run = runs.start(config, corpus, torch.device("cpu"))
+    run.model.train()  # no weight is dropped even so
     weights, characters = questions.look_back(run)
-    assert weights.shape == (1, 2, 10, 10)
-    assert characters == corpus.handler.text["test"][:10]
+    assert weights.shape == (1, 2, seen, seen)
+    assert characters == corpus.handler.text["test"][:seen]
     assert not np.triu(weights, 1).any()
     np.testing.assert_allclose(weights.sum(3), 1, rtol=1e-5)
+    expected = questions.attention_weights(run.model, corpus.test.ids[:seen])
+    np.testing.assert_array_equal(weights, expected.detach())
 
 
-def test_top_k_keeps_the_likeliest_characters_after_the_prompt(run, corpus):
-    full, kept = questions.after_prompt(run)
-    ids = torch.tensor([corpus.vocabulary.encode("the ")])
+def test_top_k_keeps_the_likeliest_characters_after_the_prompt(begun, corpus):
+    begun.config = replace(begun.config, prompt="then the cat sat on ")
+    begun.model.dropout = 0.5  # in training alone
+    begun.model.train()
+    full, kept = questions.after_prompt(begun)
+    ids = torch.tensor([corpus.vocabulary.encode("cat sat on ")])[:, -10:]
     with torch.no_grad():
-        expected = run.model(ids)[0, -1].double().softmax(0).numpy()
+        expected = begun.model(ids)[0, -1].double().softmax(0).numpy()
     np.testing.assert_allclose(full, expected, rtol=1e-6)
     likeliest = np.argsort(-expected)[:5]
     assert set(np.flatnonzero(kept)) == set(likeliest)
@@ -140,13 +240,15 @@ def test_top_k_keeps_the_likeliest_characters_after_the_prompt(run, corpus):
     )
 
 
-def test_every_kind_of_sampling_is_measured_after_the_prompt(run):
-    found = questions.evaluate_sampling(run)
-    assert list(found) == ["plain sampling", "top-k, k = 5"]
-    for measured in found.values():
-        assert measured["n_sentences"] == 20
-        assert 0 < measured["n_words"] <= 20 * 30
-        assert measured["log_likelihood"] < 0
+def test_every_kind_of_sampling_is_measured_after_the_prompt(begun):
+    begun.config = replace(begun.config, n_evaluated=7, prompt="the sat ")
+    found = questions.evaluate_sampling(begun)
+    drawn = samples.draw(begun, samples.AT_THE_END, 7)
+    assert list(found) == ["plain sampling", "top-k, k = 5"] == list(drawn)
+    for kind, ids in drawn.items():
+        assert ids.shape == (7, 8 + 30)
+        assert found[kind] == evaluate_samples(begun.model, begun.corpus, ids, 8)
+        assert found[kind]["n_sentences"] == 7
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sentences against slow loops, and how they are written down."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -101,23 +102,69 @@ def test_samples_are_a_table_an_epoch_and_a_column_a_kind():
     ]
 
 
-def test_both_kinds_are_drawn_each_with_a_stream_of_its_own(folder, config, corpus):
-    run = runs.resume(config, corpus, torch.device("cpu"), folder)
-    drawn = samples.draw(run, samples.AFTER_EPOCH, 3)
+def decoded(run, ids: torch.Tensor) -> list[str]:
+    return [run.corpus.vocabulary.decode(row) for row in ids.tolist()]
+
+
+def test_both_kinds_are_drawn_each_with_a_stream_of_its_own(begun):
+    drawn = samples.draw(begun, samples.AFTER_EPOCH, 3)
     assert list(drawn) == ["plain sampling", "top-k, k = 5"]
     plain, top_k = drawn.values()
     assert plain.shape == top_k.shape == (3, len("the ") + 30)
     assert not torch.equal(plain, top_k)
-    again = samples.draw(run, samples.AFTER_EPOCH, 3)
+    again = samples.draw(begun, samples.AFTER_EPOCH, 3)
     assert_equal(drawn, again)
-    other = samples.draw(run, samples.AT_THE_END, 3)
-    assert not torch.equal(other["plain sampling"], plain)
 
 
-def test_the_sentences_after_an_epoch_are_those_drawn_as_text(folder, config, corpus):
+def test_each_seed_epoch_and_use_has_sentences_of_its_own(begun):
+    streams = samples.AFTER_EPOCH, samples.AT_THE_END, samples.WHOLE
+    # with as many characters as there are, top-k is plain sampling
+    config = replace(begun.config, top_k=len(begun.corpus.vocabulary), sample_length=12)
+    found = set()
+    for seed in (0, 1):
+        for begun.epoch in (1, 2):
+            for stream in streams:
+                begun.config = replace(config, seed=seed)
+                for ids in samples.draw(begun, stream, 2).values():
+                    found.update(decoded(begun, ids))
+    assert len(found) == 2 * 2 * 3 * 2 * 2
+
+
+def test_the_second_kind_is_cut_to_the_k_likeliest_characters(begun):
+    begun.config = replace(begun.config, top_k=1)
+    plain, greedy = samples.draw(begun, samples.AT_THE_END, 4).values()
+    assert len(plain.unique(dim=0)) == 4
+    assert len(greedy.unique(dim=0)) == 1
+    assert "top-k, k = 1" in samples.kinds(begun.config)
+
+
+def test_the_sentences_after_an_epoch_are_those_drawn_as_text(begun):
+    found = samples.after_epoch(begun)
+    drawn = samples.draw(begun, samples.AFTER_EPOCH, begun.config.n_sentences)
+    assert found == {kind: decoded(begun, ids) for kind, ids in drawn.items()}
+
+
+def test_a_run_gone_on_with_draws_what_it_drew_when_the_epoch_had_ended(
+    folder, config, corpus
+):
     run = runs.resume(config, corpus, torch.device("cpu"), folder)
-    found = samples.after_epoch(run)
-    assert found == run.samples[-1]  # as they were when the epoch had ended
-    drawn = samples.draw(run, samples.AFTER_EPOCH, 3)
-    for kind, texts in found.items():
-        assert [corpus.vocabulary.encode(t) for t in texts] == drawn[kind].tolist()
+    assert samples.after_epoch(run) == run.samples[-1]
+
+
+def test_a_text_of_each_model_shows_what_training_has_changed(begun, monkeypatch):
+    monkeypatch.setattr(samples, "WRITTEN", 20)
+    config, corpus = begun.config, begun.corpus
+    found = samples.before_and_after(begun)
+    assert list(found) == ["untrained", "trained"]
+    seed = [config.seed, begun.epoch, samples.WHOLE]
+    models = runs.untrained(config, corpus).eval(), begun.model
+    for text, model in zip(found.values(), models, strict=True):
+        assert len(text) == len("the ") + 20
+        assert text.startswith("the ")
+        ids = sentences(model, begun.prompt, 1, 20, None, seed)
+        assert [text] == decoded(begun, ids)
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="zip"):
+        as_markdown([{"plain": ["a", "b"], "top-k": ["c"]}], "title")

@@ -17,6 +17,14 @@ CPU = torch.device("cpu")
 NAMES = ("model.pt", "snapshots.pt", "metrics.csv", "samples.md")
 
 
+@pytest.fixture(scope="module")
+def folder(config, corpus, tmp_path_factory):
+    """The folder of a run of two epochs, in this process."""
+    with RunFolder(tmp_path_factory.mktemp("gpt")) as folder:
+        train_gpt.train(runs.start(config, corpus, CPU), folder)
+    return folder.path
+
+
 @pytest.fixture
 def train(config, corpus, tmp_path):
     """Train some epochs in one folder: as the bytes of its files."""

@@ -1,5 +1,7 @@
 """Each function against loops or torch's own, by formula and by convolution."""
 
+import colorsys
+
 import pytest
 import torch
 from hypothesis import given
@@ -80,6 +82,42 @@ def test_zero_has_no_direction():
     values = functions.cosine(z)
     assert values[0].isnan().all()
     assert values[1, 1] == 1
+
+
+@given(SIDES)
+def test_a_column_is_a_hue_that_darkens_and_the_last_is_grey(sides):
+    height, width = sides
+    image = make_image(height, width)
+    for row in range(height):
+        value = 1 - 0.7 * row / (height - 1)
+        for column in range(width):
+            hue, saturation = column / (width - 1), 0.8 if column < width - 1 else 0
+            expected = colorsys.hsv_to_rgb(hue, saturation, value)
+            found = image[:, row, column].tolist()
+            assert found == pytest.approx(expected, abs=1e-12)
+
+
+@given(SIDES)
+def test_kernels_are_named_by_light_and_by_the_nearest_hue(sides):
+    kernels, names = make_kernels(make_image(*sides))
+    hues = {"red": 0, "yellow": 1, "green": 2, "cyan": 3, "blue": 4, "magenta": 5}
+    for i, (kernel, name) in enumerate(zip(kernels, names, strict=True)):
+        hue, saturation, value = colorsys.rgb_to_hsv(*kernel.flatten().tolist())
+        assert value == pytest.approx(1 if i < 4 else 0.3)
+        if i % 4 == 3:
+            assert (name, saturation) == (["white", "grey"][i > 4], 0)
+        else:
+            light, color = name.split()
+            assert light == ("bright" if i < 4 else "dark")
+            assert abs(6 * hue - hues[color]) < 0.5 + 1e-9
+
+
+def test_the_default_kernels_are_red_green_blue_and_grey():
+    _, names = make_kernels(make_image(8, 7))
+    assert names == [
+        "bright red", "bright green", "bright blue", "white",
+        "dark red", "dark green", "dark blue", "grey",
+    ]  # fmt: skip
 
 
 @given(SIDES)

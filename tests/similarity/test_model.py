@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 
 from similarity.model import ConvolutionalAttention
@@ -67,6 +68,13 @@ def test_attention_does_not_look_at_what_pixels_show():
     torch.testing.assert_close(layer(3 * x), 3 * layer(x))
     shift = layer(x + 1) - layer(x)  # linear in x, as no score moves
     torch.testing.assert_close(shift, layer(torch.ones_like(x)))
+
+
+def test_weights_are_computed_where_a_layer_lives():
+    layer = ConvolutionalAttention(torch.zeros(4, 3, 3, 3), 1.0)
+    with FakeTensorMode():  # no tensor holds a number, and no two devices mix
+        layer.v = torch.zeros(9, 3, device="meta")
+        assert layer.weights(6, 5).device == layer.v.device
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 5)])

@@ -34,6 +34,8 @@ def test_half_of_a_random_set_are_multiples_of_the_other_half():
     first, second = z.chunk(2, 1)
     ratio = second.norm(dim=2, keepdim=True) / first.norm(dim=2, keepdim=True)
     torch.testing.assert_close(first * ratio, second)  # and none turns round
+    # drawn in double precision too: single has seven digits
+    assert (ratio.float() / ratio - 1).abs().max() > 1e-8
     for powers in (first.norm(dim=2).log10(), ratio[:, :, 0].log10()):
         # as likely anywhere between a tenth and ten
         assert powers.min() == pytest.approx(-1, abs=0.01)
@@ -72,13 +74,21 @@ def test_what_only_doubles_ten_times_as_far_may_be_bounded():
         return lambda z: factor ** z.norm(dim=1).log10()[:, None].expand(-1, len(z))
 
     z = torch.tensor([[1.0, 0.0], [0.1, 0.0]], dtype=torch.float64)
-    assert rules.growing(growth(2.0), z) is None
-    assert rules.growing(growth(2.5), z) is not None
+    for size in (0.01, 1, 100):  # large values are no growth
+        assert rules.growing(lambda z, s=size: s * growth(2.0)(z), z) is None
+        assert rules.growing(lambda z, s=size: s * growth(2.5)(z), z) is not None
 
 
-def test_vectors_a_millionth_apart_are_one():
+def test_vectors_less_than_a_millionth_apart_are_one():
     z = torch.tensor([[0.0, 0], [2e-6, 0], [2.5e-6, 0], [1, 0]], dtype=torch.float64)
     assert rules.apart(z).tolist() == z[[0, 1, 3]].tolist()
+    z = torch.tensor([[0.0], [1e-6]], dtype=torch.float64)
+    assert rules.apart(z).tolist() == z.tolist()
+
+
+def test_vectors_of_length_one_cannot_grow():
+    """The dot product is bounded on the sphere, where it is the cosine."""
+    assert broken(Domain("dot on the sphere", functions.dot, on_sphere=True)) == set()
 
 
 def test_rounding_breaks_no_rule():
@@ -92,6 +102,15 @@ def test_rounding_breaks_no_rule():
             apart = even + 1e5 * size * noise.abs() * torch.tensor([[0, 1.0], [0, 0]])
             assert search(lambda z, v=apart: v, z) is not None
             assert search(lambda z, v=even: v, z) is None
+        for less, similar in ((1e-12, True), (1e-7, False)):
+            other = even - less * size * (1 - torch.eye(2, dtype=torch.float64))
+            found = rules.as_similar(lambda z, v=other: v, z)
+            assert (found is not None) == similar
+
+
+def test_if_all_is_zero_no_other_is_less_similar():
+    z = torch.eye(3, dtype=torch.float64)
+    assert broken(Domain("zero", torch.zeros_like), z, []) == {"no other"}
 
 
 @pytest.mark.parametrize("domain", DOMAINS, ids=lambda d: d.name)
