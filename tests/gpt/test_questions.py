@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dataset import Vocabulary
 from gpt import questions, runs, samples
 from gpt.questions import evaluate_samples, mean_log_likelihood, words
 from machinery.ngram import ngram_losses
@@ -93,6 +94,26 @@ def test_evaluated_words_are_the_whole_ones_after_the_prompt(corpus, model):
     assert found["distinct_words"] == 7
     expected = mean_log_likelihood(model, ids, 4)
     assert found["log_likelihood"] == expected
+
+
+def test_one_real_word_is_all_of_one_word(corpus, model):
+    found = evaluate_samples(model, corpus, ids_of(corpus, "the the "), 4)
+    assert (found["n_words"], found["real_words"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "n_words"),
+    [("so TOB", 1), ("so Tob", 1), ("so t'O", 1), ("so to", 1), ("so TO.", 2)],
+)
+def test_a_word_cut_off_does_not_count_in_capitals_either(written, n_words):
+    vocabulary = Vocabulary(" '.BOTbost")
+    corpus = SimpleNamespace(
+        vocabulary=vocabulary, handler=SimpleNamespace(text={"train": "So to"})
+    )
+    model = GPT(1, 1, 2, len(vocabulary), BLOCK)
+    ids = torch.tensor([vocabulary.encode(f" {written}")])
+    found = evaluate_samples(model, corpus, ids, 1)
+    assert (found["n_words"], found["real_words"]) == (n_words, 1)
 
 
 def test_words_are_known_in_capitals_as_well():

@@ -136,3 +136,28 @@ def test_snapshots_that_are_none_are_refused(folder, tmp_path, part):
 def test_a_model_is_no_file_of_snapshots(folder):
     with pytest.raises(CheckpointError, match="it lacks snapshots"):
         snapshots.read(folder / "model.pt", 2)
+
+
+def with_epochs(folder, path, kept: list[int]) -> list[dict]:
+    """Write a file of these epochs' snapshots; return them."""
+    content = read(folder, "snapshots.pt")
+    weights = content["snapshots"][0]["state_dict"]
+    kept = [{"epoch": epoch, "state_dict": weights} for epoch in kept]
+    torch.save(content | {"snapshots": kept}, path)
+    return kept
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2], [1, 2], [2], []])
+@pytest.mark.parametrize("ahead", [[], [3]])
+def test_a_run_goes_on_from_the_last_epochs_in_a_row(folder, tmp_path, kept, ahead):
+    path = tmp_path / "snapshots.pt"
+    written = with_epochs(folder, path, kept + ahead)
+    assert_equal(snapshots.read(path, 2), written[: len(kept)])
+
+
+@pytest.mark.parametrize("kept", [[0, 1], [0, 2], [1], [0, 1, 1, 2], [2, 1]])
+def test_a_gap_before_the_epoch_is_refused(folder, tmp_path, kept):
+    path = tmp_path / "snapshots.pt"
+    with_epochs(folder, path, kept)
+    with pytest.raises(CheckpointError, match="does not lead up to epoch 2, which"):
+        snapshots.read(path, 2)
