@@ -187,7 +187,7 @@ ROW = {
 
 
 def test_losses_are_told_in_nats_and_bits(begun):
-    begun.rows = [{"test_loss": 9.0}, ROW]
+    begun.rows = [{"test_loss": 9.0}, {"test_loss": 8.0}, ROW]
     baselines = {"unigram": 4 * math.log(2), "bigram": 1.0}
     assert questions.describe_losses(begun, baselines).splitlines() == [
         "test loss in nats (bits) per character:",
@@ -198,13 +198,13 @@ def test_losses_are_told_in_nats_and_bits(begun):
 
 
 def test_an_epoch_is_told_with_its_latest_sentences(begun):
-    begun.rows = [{}, ROW]
+    begun.rows = [{}, {}, ROW]
     said = (
         "epoch  2: loss train 2.2500 test 2.0794; accuracy of the last character "
         "train 0.5000 test 0.3750, of all test 0.3125"
     )
     assert questions.describe_epoch(begun) == said
-    begun.samples = [{"plain": ["old"]}, {"plain": ["a\nb", "c"], "top": ["d"]}]
+    begun.samples = [{}, {"plain": ["old"]}, {"plain": ["a\nb", "c"], "top": ["d"]}]
     assert questions.describe_epoch(begun).splitlines() == [
         said, "  plain: 'a\\nb'", "  plain: 'c'", "  top: 'd'",
     ]  # fmt: skip
