@@ -246,7 +246,7 @@ def test_a_head_looks_back_along_a_test_sentence(config, corpus, block_size, see
 
 
 def test_top_k_keeps_the_likeliest_characters_after_the_prompt(begun, corpus):
-    begun.config = replace(begun.config, prompt="then the cat sat on ")
+    begun.config = replace(begun.config, prompt="the then the cat sat on ")
     begun.model.dropout = 0.5  # in training alone
     begun.model.train()
     full, kept = questions.after_prompt(begun)
@@ -287,8 +287,15 @@ def test_the_verdict_on_top_k_is_that_of_the_numbers(real, distinct, more, fewer
     top_k = plain | {"real_words": real, "distinct_words": distinct}
     sampling = {"plain": plain, "top": top_k}
     said = questions.describe_sampling(sampling)
-    assert f"top-k writes {more} real words and {fewer} different ones" in said
-    assert "over 9 sentences of each kind" in said
+    told = "log-likelihood -2.000 nats per character"
+    assert said.splitlines() == [
+        "over 9 sentences of each kind:",
+        "  plain          : 60.0% of 50 words occur in the training text, "
+        f"40 distinct, {told}",
+        f"  top            : {real:.1%} of 50 words occur in the training text, "
+        f"{distinct} distinct, {told}",
+        f"  top-k writes {more} real words and {fewer} different ones",
+    ]
     verdict = questions.compare(sampling)
     assert verdict == {
         "more_real_words": more == "more",
