@@ -55,7 +55,10 @@ def test_many_sentences_are_measured_in_chunks_like_few(corpus, model, monkeypat
     ids = torch.randint(len(corpus.vocabulary), (10, 8))
     whole = mean_log_likelihood(model, ids, 2)
     monkeypatch.setattr("gpt.questions.EVALUATION_BATCH", 3)
+    read = []
+    model.register_forward_pre_hook(lambda _, inputs: read.append(len(inputs[0])))
     assert mean_log_likelihood(model, ids, 2) == pytest.approx(whole, rel=1e-5)
+    assert max(read) == 3
 
 
 def test_measuring_drops_nothing_out(corpus, model):
