@@ -66,14 +66,16 @@ def test_scores_depend_on_the_distance_alone():
 def test_pairs_of_channels_turn_more_slowly_the_later_they_are():
     cos, sin = rotary_table(5, 8)
     for t in range(5):
-        for pair in range(4):
-            x = torch.zeros(5, 8)
-            x[:, pair] = 1  # the pair's other channel is half of them further
-            turned = rotate(x, cos, sin)[t]
+        for pair in range(4):  # a pair's channels are half of all apart
             angle = t * 1000 ** (-pair / 4)
-            expected = {pair: math.cos(angle), pair + 4: math.sin(angle)}
-            for channel, value in enumerate(turned.tolist()):
-                assert value == pytest.approx(expected.get(channel, 0), abs=1e-6)
+            x = torch.zeros(2, 5, 8)
+            x[0, t, pair], x[1, t, pair + 4] = 1, 1
+            expected = torch.zeros(2, 5, 8)
+            expected[0, t, pair] = expected[1, t, pair + 4] = math.cos(angle)
+            expected[0, t, pair + 4], expected[1, t, pair] = (
+                math.sin(angle), -math.sin(angle),
+            )  # fmt: skip
+            torch.testing.assert_close(rotate(x, cos, sin), expected)
 
 
 class OnGpu(torch.Tensor):
