@@ -54,7 +54,7 @@ def look_ahead(
     for depth in range(1, horizon + 1):
         if depth > 1:
             logits = follow(paths)
-        values, tokens = logits.float().topk(n_kept, dim=1)  # (N, k)
+        values, tokens = logits.float().topk(n_kept)  # (N, k)
         shape = (n_kept,) * depth
         levels.append((tokens.view(shape), values.log_softmax(1).view(shape)))
         longer = paths.repeat_interleave(n_kept, dim=0)
@@ -74,16 +74,18 @@ def temper(levels: Levels, temperature: float) -> list[Tensor]:
     """Return log p_T of each level's token given the path before it, as levels has it.
 
     The joint is tempered whole: a token's weight is its own and that of all that may
-    follow it. Temperature 0 is the likeliest path's limit.
+    follow it. Temperature 0 is the limit: the likeliest path, or all that are equally
+    likely.
     """
-    ahead = torch.zeros(())
+    ahead, n_best = 0.0, 1.0
     found = []
     for _, log_p in reversed(levels):
         if temperature == 0:
             score = log_p + ahead
-            best = score == score.amax(-1, keepdim=True)
-            found.append(best.double().log() - best.sum(-1, keepdim=True).log())
             ahead = score.amax(-1)
+            ways = (score == ahead[..., None]).double() * n_best  # to the best
+            n_best = ways.sum(-1)
+            found.append((ways / n_best[..., None]).log())
         else:
             score = log_p.double() / temperature + ahead
             found.append(score.log_softmax(-1))

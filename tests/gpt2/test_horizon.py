@@ -12,6 +12,7 @@ from gpt2.horizon import (
     MOST,
     Lookahead,
     check_horizon,
+    draw_path,
     generate_ahead,
     joint,
     look_ahead,
@@ -36,13 +37,13 @@ def model() -> GPT:
 CONTEXT = torch.tensor([2, 0, 1])
 
 
-def follow_anew(model):
+def follow_anew(model, context=CONTEXT):
     """Return the logits after paths, every one read from the start."""
 
     @torch.no_grad()
     def follow(paths):
-        context = CONTEXT.expand(len(paths), -1)
-        return model(torch.cat([context, paths], dim=1))[:, -1]
+        before = context.expand(len(paths), -1)
+        return model(torch.cat([before, paths], dim=1))[:, -1]
 
     return follow
 
@@ -118,6 +119,13 @@ def test_the_two_horizons_prefer_different_first_tokens():
     assert temperature_scale(first, follow, 0.1, 2).argmax() == 1
 
 
+def test_horizon_1_is_the_usual_temperature_and_what_is_meant_unless_told():
+    logits = torch.tensor([2.0, -1.0, 0.5, 0.0])
+    expected = (logits.double() / 0.3).log_softmax(0)
+    found = temperature_scale(logits, lambda _: pytest.fail("nothing follows"), 0.3)
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_at_temperature_1_every_horizon_is_plain_sampling(model, n):
     with torch.no_grad():
@@ -140,6 +148,28 @@ def test_as_temperature_falls_the_best_path_is_approached(model, n):
         assert cold[path].exp() == pytest.approx(1.0, abs=1e-6)
         assert zero[path] == 0
     assert path == best
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_temperature_0_is_the_limit_at_every_path(n):
+    torch.manual_seed(n)
+    table = torch.randn(V, V)
+    levels = look_ahead(torch.randn(V), lambda paths: table[paths[:, -1]], n)
+    for cold, zero in zip(temper(levels, 1e-4), temper(levels, 0.0), strict=True):
+        torch.testing.assert_close(zero.exp(), cold.exp(), rtol=0, atol=1e-12)
+
+
+def test_at_temperature_0_paths_that_are_equally_likely_share_alike():
+    """Four paths of 1/4 each, of which two begin with the first token."""
+    first = torch.tensor([1 / 2, 1 / 4, 1 / 4])
+    second = torch.tensor([[1 / 2, 1 / 2, 0], [1, 0, 0], [1, 0, 0]])
+    levels = look_ahead(first.log(), lambda paths: second.log()[paths[:, 0]], 2)
+    for temperature in (0.0, 1e-3):
+        one, two = temper(levels, temperature)
+        torch.testing.assert_close(one.exp(), first.double())
+        for i, token in enumerate(levels[0][0]):
+            expected = second[token].double().sort(descending=True).values
+            torch.testing.assert_close(two[i].exp(), expected)
 
 
 @given(st.floats(0.05, 5), st.integers(1, 3))
@@ -184,17 +214,107 @@ def test_the_chosen_candidate_s_row_holds_the_next_logits(model, n):
     torch.testing.assert_close(ahead.logits, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("blocks", [False, True])
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_texts_longer_than_the_context_are_written(model, n, blocks):
-    written = list(
-        generate_ahead(
-            model, CONTEXT, 31, 0.8, n, 3, blocks and n > 1,
-            torch.Generator().manual_seed(0),
+def written_anew(model, idx, n_tokens, temperature, n, top_k, blocks, generator):
+    """What generate_ahead writes, every context read from its start."""
+    text, room = idx.tolist(), model.block_size - n
+    begin = max(len(text) - room, 0)
+    while len(text) < len(idx) + n_tokens:
+        if len(text) - begin > room:
+            begin = len(text) - max(room // 2, 1)
+        context = torch.tensor(text[begin:])
+        follow = follow_anew(model, context)
+        with torch.no_grad():
+            levels = look_ahead(model(context[None])[0, -1], follow, n, top_k)
+        path = draw_path(temper(levels, temperature)[: n if blocks else 1], generator)
+        text += [int(levels[d][0][path[: d + 1]]) for d in range(len(path))]
+    return text[len(idx) :][:n_tokens]
+
+
+@pytest.mark.parametrize("n_prompt", [1, 9, 10, 11, 40])
+@pytest.mark.parametrize(
+    ("n", "blocks"), [(1, False), (2, False), (3, False), (2, True), (3, True)]
+)
+def test_texts_longer_than_the_context_go_on_from_its_last_half(
+    model, n, blocks, n_prompt
+):
+    idx = torch.randint(V, (n_prompt,), generator=torch.Generator().manual_seed(2))
+    ours, theirs = (
+        list(write(model, idx, 31, 0.8, n, 3, blocks, torch.Generator().manual_seed(0)))
+        for write in (generate_ahead, written_anew)
+    )
+    assert len(ours) == 31
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("block_size", [2, 3, 4, 5])
+def test_a_model_of_one_layer_looks_ahead_in_the_shortest_context(block_size):
+    torch.manual_seed(0)
+    model = GPT(1, 1, 8, vocab_size=V, block_size=block_size).eval()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+    n = min(block_size - 1, 3)
+    ours, theirs = (
+        list(write(model, CONTEXT, 9, 1, n, V, False, torch.Generator().manual_seed(0)))
+        for write in (generate_ahead, written_anew)
+    )
+    assert ours == theirs
+
+
+def test_two_tokens_out_of_forty_are_tempered_and_one_drawn_unless_told():
+    torch.manual_seed(0)
+    model = GPT(1, 1, 8, vocab_size=50, block_size=8).eval()
+    torch.nn.init.normal_(model.lm_head.weight, std=0.5)
+    told = {"temperature": 1.0, "horizon": 2, "top_k": 40, "blocks": False}
+    unless_told, expected = (
+        list(
+            generate_ahead(
+                model, CONTEXT, 12, **some, generator=torch.Generator().manual_seed(0)
+            )
         )
-    )  # fmt: skip
-    assert len(written) == 31
-    assert set(written) <= set(range(V))
+        for some in ({}, told)
+    )
+    assert unless_told == expected
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_window_that_moves_on_reads_no_token_twice(model, n):
+    """Until the context is full: V continuations of 1 token, V^2 of 2, ...."""
+    next_logits, read = model.next_logits, []
+
+    def watched(idx, cache):
+        read.append(idx.numel())
+        return next_logits(idx, cache)
+
+    model.next_logits = watched
+    steps = model.block_size - n - len(CONTEXT)
+    list(generate_ahead(model, CONTEXT, steps, 1.0, n, None))
+    assert read == [len(CONTEXT), *[V**d for d in range(1, n)] * steps]
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_the_likeliest_pair_is_written_at_temperature_0(model, blocks):
+    p = brute_force(model, 1.0, 2)
+    best = max(p, key=p.get)
+    assert min(abs(p[best] - x) for path, x in p.items() if path != best) > 0.01
+    written = tuple(generate_ahead(model, CONTEXT, 2, 0, 2, None, blocks))
+    assert written[: 2 if blocks else 1] == best[: 2 if blocks else 1]
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+def test_all_is_made_where_the_model_lives(model, blocks):
+    """Whatever the default device is: meta's tensors hold nothing."""
+    expected = list(generate_ahead(model, CONTEXT, 25, 0, 2, None, blocks))
+    next_logits, devices = model.next_logits, set()
+
+    def watched(idx, cache):
+        devices.add(idx.device.type)
+        return next_logits(idx, cache)
+
+    model.next_logits = watched
+    with torch.device("meta"):
+        found = list(generate_ahead(model, CONTEXT, 25, 0, 2, None, blocks))
+    assert devices == {"cpu"}
+    assert found == expected
 
 
 def test_horizon_1_writes_what_generate_writes(model):
@@ -235,6 +355,9 @@ def test_what_is_written_is_drawn_from_the_tempered_joint(model, blocks):
 
 def test_a_horizon_whose_continuations_are_too_many_names_the_largest():
     check_horizon(3, 40)
+    check_horizon(20, 2)  # 2^20 are just possible
+    with pytest.raises(BadInput, match=r"2\^21 = 2,097,152 .* for 2 tokens is 20"):
+        check_horizon(21, 2)
     with pytest.raises(BadInput, match=r"40\^4 = 2,560,000 .* for 40 tokens is 3"):
         check_horizon(4, 40)
     with pytest.raises(BadInput, match=r"at most 1,048,576 .* 50257 tokens is 1"):
