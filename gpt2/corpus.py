@@ -108,7 +108,7 @@ def long_enough(texts: Sequence[str], length: int) -> list[str]:
 
 
 def cut(text: str, length: int, draw: np.random.Generator) -> str:
-    begin = int(draw.integers(0, len(text) - length + 1))
+    begin = int(draw.integers(len(text) - length + 1))
     return text[begin : begin + length]
 
 

@@ -91,7 +91,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"{path}: n_embd must be a multiple of n_head, "
             f"got {sizes['n_embd']} and {sizes['n_head']}"
         )
-    return sizes | {"tie_weights": found.get("tie_word_embeddings", True) is not False}
+    return sizes | {"tie_weights": found.get("tie_word_embeddings") is not False}
 
 
 def read_model(path: Path, config: dict[str, Any]) -> GPT:

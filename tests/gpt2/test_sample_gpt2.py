@@ -6,8 +6,7 @@ import pytest
 import torch
 
 import sample_gpt2
-from gpt2 import corpus, questions
-from gpt2.horizon import look_ahead, temper
+from gpt2 import corpus
 from tests.gpt2.conftest import CONFIG
 from tests.helpers import assert_one_line
 from transformer import kept_tokens
@@ -131,39 +130,6 @@ def test_fault_29_a_missing_package_names_the_extra(
     assert_one_line(err, f"{package} is not installed", ".[gpt2]")
 
 
-def test_the_strings_are_what_they_are_called(small):
-    held_out = [f"{i} a review of some length, and again. " * 4 for i in range(30)]
-    found = corpus.strings(held_out, 20, 100, seed=3)
-    assert set(found) == {
-        "random", "Shakespeare", "reviews", "reviews, words shuffled",
-    }  # fmt: skip
-    for some in found.values():
-        assert len(some) == 20
-        assert {len(text) for text in some} == {100}
-    for text, shuffled in zip(
-        found["reviews"], found["reviews, words shuffled"], strict=True
-    ):
-        assert sorted(text.split(" ")) == sorted(shuffled.split(" "))
-    assert found == corpus.strings(held_out, 20, 100, seed=3)
-
-
-def test_held_out_reviews_are_not_trained_on(small):
-    train, held_out = corpus.reviews(40)
-    assert len(held_out) == 40
-    assert not set(train) & set(held_out)
-
-
-def test_a_damaged_cache_is_made_anew(small, pairs, tmp_path):
-    texts = ["the man", "in the moon"]
-    first = corpus.load_corpus(texts, pairs, tmp_path)
-    (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:100])
-    again = corpus.load_corpus(texts, pairs, tmp_path)
-    assert torch.equal(first.stream, again.stream)
-    assert first.stream[0] == first.stream[-1] == pairs.end
-    assert pairs.decode(first.stream.tolist()) == "".join(texts)
-
-
 def test_cut_off_tokens_stay_cut_off_when_tempered():
     """Question 6f: a logit of -1e10 becomes -2e10 at T = 0.5."""
     logits = torch.tensor([[2.0, 1.0, -1e10]])
@@ -172,20 +138,3 @@ def test_cut_off_tokens_stay_cut_off_when_tempered():
     tokens, ours = kept_tokens(torch.tensor([[2.0, 1.0, 0.5]]), 0.5, 2, None)
     assert tokens.tolist() == [[0, 1]]
     torch.testing.assert_close(ours[0].float(), p[0, :2])
-
-
-def test_horizon_1_is_as_sharp_as_horizon_2_at_the_temperature_that_is_found():
-    torch.manual_seed(0)
-    table = torch.randn(6, 6)
-    levels = [
-        look_ahead(torch.randn(6), lambda paths: table[paths[:, 0]], 2)
-        for _ in range(4)
-    ]
-    t = questions.as_sharp(levels)
-
-    def mean_entropy(n, temperature):
-        p = [temper(level[:n], temperature)[0].exp() for level in levels]
-        return sum(-(x * x.log()).sum().item() for x in p) / len(p)
-
-    assert t != pytest.approx(questions.AT, abs=1e-3)
-    assert mean_entropy(1, t) == pytest.approx(mean_entropy(2, questions.AT), abs=1e-6)

