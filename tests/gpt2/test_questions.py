@@ -194,6 +194,18 @@ def test_areas_are_those_of_texts_cut_to_each_length(asked, monkeypatch):
     assert shuffled != texts["reviews"]
 
 
+def test_words_are_shuffled_by_random_numbers_of_their_own(asked, monkeypatch):
+    default_rng, seeds = np.random.default_rng, []
+
+    def watched(seed):
+        seeds.append(seed)
+        return default_rng(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", watched)
+    questions.areas_by_length(asked, questions.strings(asked))
+    assert len(seeds) == len(set(seeds)) == 1 + len(questions.LENGTHS)
+
+
 def test_pairs_follow_the_last_tokens_that_leave_room_for_them(asked):
     """Of a context of 16 tokens 14 are an opening's."""
     found = questions.pairs_ahead(asked, 5, 3)
@@ -325,7 +337,7 @@ def test_what_each_horizon_writes_is_scored_by_the_model_itself(asked, monkeypat
 
 
 def test_the_best_pair_need_not_begin_with_the_best_token():
-    agree = table([0.6, 0.4], [[0.9, 0.1], [0.5, 0.5]])
+    agree = table([0.6, 0.4], [[0.1, 0.9], [0.5, 0.5]])
     differ = table([0.6, 0.4], [[0.5, 0.5], [0.1, 0.9]])
     three = table([0.5, 0.3, 0.2], [[0.4, 0.3, 0.3]] * 2 + [[0.0, 0.0, 1.0]])
     assert questions.best_pair([agree]) == 1
