@@ -1,7 +1,9 @@
 """The model that is asked: given weights, or a stand-in that is trained once."""
 
+import io
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -165,3 +167,26 @@ def test_tokens_are_kept_beside_the_outputs_and_the_reader_is_told(
     assert f"held-out reviews: {about['bits']:.3f} bits per character\n" in out
     (kept,) = (tmp_path / "cache").iterdir()
     assert kept.suffix == ".npz"
+
+
+def test_the_reader_is_told_before_each_part_of_the_work(
+    untrained, tmp_path, monkeypatch
+):
+    """Whatever reads the output, which is no terminal."""
+    raw, told = io.BytesIO(), []
+
+    def told_first(work):
+        def watched(*arguments):
+            told.append(raw.getvalue().decode())
+            return work(*arguments)
+
+        return watched
+
+    monkeypatch.setattr(stand_in, "train", told_first(stand_in.train))
+    monkeypatch.setattr(source, "ngram_losses", told_first(source.ngram_losses))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(raw, "utf-8", newline="\n"))
+        ask(tmp_path / "gpt2")
+    before, after = told
+    assert before.endswith(" tokens\n")
+    assert after.endswith(" bits per character\n")
