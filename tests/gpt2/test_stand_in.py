@@ -320,22 +320,24 @@ def test_a_file_that_is_no_stand_in_is_refused_by_its_name(corpus, tmp_path):
 def test_what_cannot_be_gone_on_from_is_refused_by_its_name(corpus, tmp_path):
     _, data = train(corpus, tmp_path)
     path = tmp_path / "stand_in_checkpoint.pt"
+    content = checkpoint.read(path)
     fresh = stand_in.start(corpus, SMALL, 5)
     stand_in.resume(fresh, tmp_path / "none.pt")  # begins anew
     assert fresh.part == 0
+    for changes, message in (
+        ({"kind": "gpt"}, r"checkpoint.pt holds a gpt, not a stand-in of sample_gpt2"),
+        ({"preprocessing": {}}, "checkpoint.pt has no merges to read text with"),
+        ({"part": "three"}, "checkpoint.pt is no checkpoint: its parts have wrong"),
+    ):
+        torch.save(content | changes, path)
+        with pytest.raises(CheckpointError, match=message):
+            stand_in.resume(fresh, path)
     path.write_bytes(data)  # finished, so without its optimizer
     message = (
         "stand_in_checkpoint.pt is no checkpoint to resume: "
         "it lacks data_hash, optimizer, part, scheduler"
     )
     with pytest.raises(CheckpointError, match=message):
-        stand_in.resume(fresh, path)
-    torch.save(
-        torch.load(path, weights_only=True)
-        | {"kind": "gpt", "optimizer": {}, "scheduler": {}, "part": 1, "data_hash": ""},
-        path,
-    )
-    with pytest.raises(CheckpointError, match=r"checkpoint.pt holds a gpt, not a stan"):
         stand_in.resume(fresh, path)
 
 
