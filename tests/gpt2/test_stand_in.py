@@ -14,6 +14,7 @@ from machinery import checkpoint
 from machinery.checkpoint import CheckpointError
 from machinery.errors import BadInput, Interrupted
 from machinery.run_folder import RunFolder
+from machinery.training import seed_epoch
 from tests.helpers import assert_equal
 from transformer import GPT, next_token_loss
 
@@ -255,18 +256,22 @@ def test_a_training_begins_alike_for_a_seed(corpus):
 def test_a_part_s_loss_is_the_mean_of_its_steps_and_each_is_on_the_bar(
     corpus, tmp_path, monkeypatch
 ):
-    found, steps, totals = [], [], []
+    found, read, steps, totals, labels = [], [], [], [], set()
 
     class Watched(stand_in.Progress):
         def __init__(self, total):
             totals.append(total)
             super().__init__(total)
 
+        def label(self, text):
+            labels.add(text)
+
         def advance(self, cost):
             steps.append(cost)
 
     def loss(model, batch):
         assert model.training
+        read.append(batch[0])
         found.append(half_precision_loss(model, batch))
         return found[-1]
 
@@ -275,8 +280,18 @@ def test_a_part_s_loss_is_the_mean_of_its_steps_and_each_is_on_the_bar(
     monkeypatch.setattr(stand_in, "Progress", Watched)
     training, _ = train(corpus, tmp_path)
     assert len(found) == sum(steps) == sum(totals) == 12
+    assert labels == {"stand-in"}
     means = torch.stack(found).detach().view(3, 4).mean(1)
     torch.testing.assert_close(torch.tensor(training.losses), means)
+    # each part's batches are those of its seed
+    expected = [
+        x
+        for part in (1, 2, 3)
+        for x, _ in stand_in.draw(corpus.stream, SMALL, seed_epoch(5, part))
+    ]
+    assert torch.equal(torch.stack(read), torch.stack(expected))
+    # the rates have come down to zero
+    assert [part.param_groups[0]["lr"] for part in training.optimizer.parts] == [0, 0]
     # one that is finished has nothing left to do
     train(corpus, tmp_path)
     assert totals == [12, 0]
