@@ -102,6 +102,7 @@ def planted_stream(V, n):
     found = [0]
     while len(found) < n:
         found.append(int(torch.multinomial(chances[found[-1]], 1, generator=generator)))
+    found[-1] = V - 1  # as often first of a pair as second, but for the ends
     return torch.tensor(found, dtype=torch.int32)
 
 
@@ -109,7 +110,7 @@ def test_with_enough_dimensions_the_start_is_that_of_counted_bigrams():
     """But for the tenth of the tokens whose embeddings are longest."""
     V = 20
     stream = planted_stream(V, 4000)
-    model = GPT(1, 1, V + 3, V, 8)
+    model = GPT(1, 1, V + 7, V, 8)
     torch.manual_seed(0)
     stand_in.begin_with_bigrams(model, stream, 99)
     counts = torch.zeros(V, V, dtype=torch.float64)
@@ -132,7 +133,10 @@ def test_no_more_dimensions_are_taken_than_asked_for():
     for weight in (model.wte.weight, model.lm_head.weight):
         assert torch.linalg.matrix_rank(weight[:, :V]) == rank
         assert not weight[:, rank:V].any()
-    # of the three that are left, two keep the norm and say nothing
+    # one more is as long as those together, in the mean
+    length = model.wte.weight[:, :rank].norm(dim=1).mean()
+    torch.testing.assert_close(model.wte.weight[:, -3], length.expand(V))
+    # and two keep the norm and say nothing
     assert not model.lm_head.weight[:, -2:].any()
 
 
