@@ -102,6 +102,13 @@ def test_a_stand_in_without_notes_is_asked_all_the_same(small, trained, tmp_path
         assert "bits" not in about
 
 
+def test_a_file_that_is_no_stand_in_is_refused_by_its_name(small, trained, tmp_path):
+    content = checkpoint.read(trained / "stand_in.pt")
+    torch.save(content | {"kind": "gpt"}, tmp_path / "stand_in.pt")
+    with pytest.raises(checkpoint.CheckpointError, match=r"stand_in.pt holds a gpt"):
+        ask(tmp_path)
+
+
 def test_a_stand_in_begins_with_gpt2_s_first_merges_and_the_run_s_seed(small, trained):
     content = checkpoint.read(trained / "stand_in.pt")
     assert content["preprocessing"]["merges"] == "\n".join(MERGES)
