@@ -170,6 +170,8 @@ def test_windows_are_of_the_stream(corpus):
     generator = torch.Generator().manual_seed(0)
     batches = list(stand_in.draw(corpus.stream, SMALL, generator))
     assert len(batches) == SMALL.steps
+    again = stand_in.draw(corpus.stream, SMALL, torch.Generator().manual_seed(0))
+    assert_equal([x for x, _ in batches], [x for x, _ in again])
     text = corpus.stream.unfold(0, 16, 1)
     for x, y in batches:
         assert x.shape == y.shape == (4, 16)
