@@ -43,13 +43,10 @@ def from_stand_in(config: Config, folder: RunFolder) -> Source:
         train(config, folder)
     content = checkpoint.read(path)
     model, pairs = stand_in.restore(content, path)
-    try:
-        numbers = json.loads(notes.read_text("utf-8"))
-    except (OSError, json.JSONDecodeError):
-        numbers = {}
+    numbers = read_numbers(notes)
     n = sum(p.numel() for p in model.parameters())
     lines = [f"stand-in for GPT-2: {n:,} weights, {pairs.n_vocab:,} tokens"]
-    if "bits" in numbers:
+    if numbers:
         lines.append(
             f"held-out reviews: {numbers['bits']:.3f} bits per character after "
             f"{numbers['seconds']:.0f} s; a counted n-gram of the same tokens "
@@ -57,6 +54,15 @@ def from_stand_in(config: Config, folder: RunFolder) -> Source:
         )
     about = {"name": "the stand-in", "stand_in": True, "lines": lines}
     return model, pairs, about | {"n_parameters": n} | numbers
+
+
+def read_numbers(path: Path) -> dict[str, float]:
+    """Return what the stand-in's training measured, or nothing: the model is enough."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {name: float(found[name]) for name in ("bits", "seconds", "ngram_bits")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def train(config: Config, folder: RunFolder) -> None:

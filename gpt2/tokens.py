@@ -130,6 +130,7 @@ def from_files(vocabulary: Path, merges: Path) -> BytePairs:
             for token, number in numbers.items()
             if token != END
         }
+        end = numbers.get(END, pairs.end)
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise BadInput(
             f"{vocabulary} is no vocabulary of byte pairs: {error}"
@@ -138,5 +139,10 @@ def from_files(vocabulary: Path, merges: Path) -> BytePairs:
         raise BadInput(
             f"{vocabulary} has {len(known):,} tokens beside the end of text, "
             f"{merges.name} makes {len(pairs.ranks):,}: they must be the same, in order"
+        )
+    if end != pairs.end:
+        raise BadInput(
+            f"{vocabulary}: the end of text must be the last token, {pairs.end}, "
+            f"got {end!r}"
         )
     return pairs

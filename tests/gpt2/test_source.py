@@ -94,7 +94,7 @@ def test_a_stand_in_is_trained_once(small, trained, monkeypatch):
 
 def test_a_stand_in_without_notes_is_asked_all_the_same(small, trained, tmp_path):
     (tmp_path / "stand_in.pt").write_bytes((trained / "stand_in.pt").read_bytes())
-    for text in (None, "", "{"):
+    for text in (None, "", "{", "[]", "3", '{"bits": 2}', '{"bits": null}'):
         if text is not None:
             (tmp_path / "stand_in.json").write_text(text)
         *_, about = ask(tmp_path)

@@ -112,6 +112,18 @@ def test_files_that_disagree_are_refused(tmp_path):
         tokens.from_folder(tmp_path)
 
 
+@pytest.mark.parametrize("number", [None, 0, 268])
+def test_the_end_of_text_must_be_the_last_token(tmp_path, number):
+    write_vocabulary(tmp_path)
+    path = tmp_path / "vocab.json"
+    numbers = json.loads(path.read_text("utf-8"))
+    assert numbers[tokens.END] == PAIRS.end == 266
+    path.write_text(json.dumps(numbers | {tokens.END: number}), "utf-8")
+    wanted = f"vocab.json: the end of text must be the last token, 266, got {number}$"
+    with pytest.raises(BadInput, match=wanted):
+        tokens.from_folder(tmp_path)
+
+
 def test_a_merge_that_is_wrong_is_named_with_its_file(tmp_path):
     write_vocabulary(tmp_path, merges=["t h", "th"])
     with pytest.raises(BadInput, match=r"merges\.txt merge 2 is no pair: 'th'"):
