@@ -38,10 +38,9 @@ def compare_starts(plan: Plan, runs: Runs) -> dict[str, Any]:
     """
     curves = start_curves(plan, runs)
     lead = curves[1] - curves[0]  # (seeds, E + 1)
-    final = dict(zip(STARTS, curves[:, :, -1], strict=True))
     starts = {
         "seeds": list(plan.seeds),
-        "final": {start: spread(values) for start, values in final.items()},
+        "final": {start: spread(curves[i, :, -1]) for i, start in enumerate(STARTS)},
         "lead": [
             {"epoch": epoch, **summarise_lead(lead[:, epoch])}
             for epoch in shown_epochs(lead.shape[1] - 1)

@@ -31,6 +31,10 @@ def test_places_that_move_keep_their_map(loaded):
     assert moved.standardization is loaded.standardization
 
 
+def test_places_are_loaded_to_the_device_that_is_asked_for(places):
+    assert load_places(str(places), torch.device("meta")).train.device.type == "meta"
+
+
 def test_loading_leaves_the_threads_alone(places):
     before = torch.get_num_threads()
     load_places(str(places), torch.device("cpu"))

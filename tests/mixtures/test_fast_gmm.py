@@ -1,16 +1,21 @@
 """The fast fit and its start from clusters."""
 
-import numpy as np
+import math
+import time
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from machinery.training import seed_epoch, shuffled
 from mixture_models import GMM
 from mixtures import fast_gmm
 from mixtures.clusters import find_clusters, k_means_plus_plus
 from mixtures.config import GmmConfig
+from mixtures.data import Places
 from mixtures.fast_gmm import LEAST_VARIANCE, fit_fast, start_from_data
+from mixtures.runs import Run
 
 CENTRES = torch.tensor([[-4.0, 0.0], [0.0, 3.0], [5.0, -2.0]])
 DEVIATIONS = torch.tensor([[0.3, 1.0], [0.8, 0.2], [0.5, 0.5]])
@@ -72,19 +77,15 @@ def test_the_fit_depends_on_the_seed_alone():
     assert not torch.equal(one, other)
 
 
-def test_the_step_decays_to_nothing(monkeypatch):
-    rates = []
-    step = torch.optim.Adam.step
+def test_points_may_have_any_number_of_dimensions():
+    x = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
+    assert fit_fast(2, x, seed=0, epochs=1).means.shape == (2, 3)
 
-    def noted(self, *arguments, **keywords):
-        rates.append(self.param_groups[0]["lr"])
-        return step(self, *arguments, **keywords)
 
-    monkeypatch.setattr(torch.optim.Adam, "step", noted)
-    fit_fast(2, planted(3000), seed=0, epochs=3)
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[-1] < 0.005
-    assert (np.diff(rates) < 0).all()
+def test_the_step_decays_to_nothing_as_half_a_cosine(adam_rates):
+    fit_fast(2, planted(3000), seed=0, epochs=3)  # five batches each
+    expected = [0.05 * (1 + math.cos(math.pi * step / 15)) for step in range(15)]
+    assert adam_rates == pytest.approx(expected)
 
 
 def test_a_fast_run_is_measured_as_the_exercise_s_are(loaded):
@@ -97,6 +98,70 @@ def test_a_fast_run_is_measured_as_the_exercise_s_are(loaded):
         assert row[f"{split}_log_likelihood"] == pytest.approx(mean, abs=1e-5)
 
 
+def test_a_fast_run_says_its_seed_and_its_seconds(loaded):
+    began = time.perf_counter()
+    run = fast_gmm.run_fast(GmmConfig(epochs=1), loaded, 7)
+    assert 0 < run.seconds < time.perf_counter() - began
+    assert (run.start, run.seed) == ("clusters", 7)
+
+
+def test_a_fast_run_s_batches_are_watched_as_the_seed_draws_them(loaded):
+    seen = []
+
+    def watch(batches):
+        seen.extend(batches)
+        return batches
+
+    fast_gmm.run_fast(GmmConfig(epochs=2), loaded, 7, watch=watch)
+    x = loaded.train
+    drawn = [b for epoch in (1, 2) for b in shuffled(x, 2048)(seed_epoch(7, epoch))]
+    assert len(seen) == 2
+    assert all(map(torch.equal, seen, drawn))
+
+
+def test_places_on_another_device_are_fitted_on_the_processor(loaded, monkeypatch):
+    elsewhere = loaded.to("meta")
+    monkeypatch.setattr(Places, "to", lambda self, device: {"cpu": loaded}[device])
+    run = fast_gmm.run_fast(GmmConfig(epochs=1), elsewhere, 7)
+    assert torch.equal(run.model.means, fit_fast(3, loaded.train, 7, epochs=1).means)
+
+
 def test_no_more_epochs_than_the_exercise_s_runs():
     assert fast_gmm.n_epochs(GmmConfig(epochs=7)) == 7
     assert fast_gmm.n_epochs(GmmConfig(epochs=400)) == 15
+
+
+def measured_runs(*tests: float) -> list[Run]:
+    """Runs of four components with these test log-likelihoods, in 1, 2, ... seconds."""
+    return [
+        Run(GMM(4), "clusters", i, [{"test_log_likelihood": test}], seconds=float(i))
+        for i, test in enumerate(tests, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tests", "head", "numbers"),
+    [
+        (
+            (-2.5, -1.0, -2.0), "K = 4, 3 seeds:",
+            "test log-likelihood -2.0000 (median; -2.5000 to -1.0000) nats per place, "
+            "in 2.0 s",
+        ),
+        (
+            (-1.25,), "K = 4, 1 seeds:",
+            "test log-likelihood -1.2500 (median; -1.2500 to -1.2500) nats per place, "
+            "in 1.0 s",
+        ),
+    ],
+)  # fmt: skip
+def test_the_fast_fits_are_told_by_median_and_range(tests, head, numbers):
+    first, second = fast_gmm.describe(measured_runs(*tests)).splitlines()
+    assert first.endswith(head)
+    assert second.strip() == numbers
+
+
+def test_the_summary_of_fast_fits_holds_each_one_s_numbers_and_seconds():
+    assert fast_gmm.summarise(measured_runs(-2.5, -1.0)) == [
+        {"test_log_likelihood": -2.5, "seconds": 1.0},
+        {"test_log_likelihood": -1.0, "seconds": 2.0},
+    ]

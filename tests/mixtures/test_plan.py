@@ -1,5 +1,7 @@
 """What is trained: every training once, those that figures show first."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -73,6 +75,7 @@ def test_the_bar_counts_the_steps_that_are_taken(loaded):
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_the_bar_counts_the_steps_beyond_the_exercise(loaded, count, run, epochs):
     config = GmmConfig(epochs=epochs, n_seeds=2)
+    many = replace(loaded, train=loaded.train.repeat(8, 1))  # two batches
     taken = []
 
     def watch(batches):
@@ -81,8 +84,8 @@ def test_the_bar_counts_the_steps_beyond_the_exercise(loaded, count, run, epochs
             yield batch
 
     for seed in (42, 43):
-        run(config, loaded, seed, watch=watch)
-    assert len(taken) == count(config, loaded)
+        run(config, many, seed, watch=watch)
+    assert len(taken) == count(config, many) == 2 * epochs * 2
 
 
 def test_too_few_distinct_places_are_counted(tmp_path):

@@ -110,3 +110,46 @@ def test_the_summary_holds_every_run_s_last_numbers(loaded):
     finals = [run["test_log_likelihood"] for run in summary["runs"]]
     assert finals == pytest.approx([-3.0, -2.75])
     assert summary["starts"] is starts
+    assert [run["seconds"] for run in summary["runs"]] == [0.0, 0.0]
+    assert summary["units"] == "nats per place, of standardised coordinates"
+
+
+def test_the_lead_is_told_epoch_by_epoch():
+    starts = questions.compare_starts(*planted([0.1, 0.3], n_epochs=11))
+    assert questions.describe_starts(starts).splitlines() == [
+        "country start minus random start, test set, mean ± std of 2 seeds:",
+        "  epoch   1: +0.0200 ± 0.0141 nats per place, country ahead in 2 of 2",
+        "  epoch  10: +0.2000 ± 0.1414 nats per place, country ahead in 2 of 2",
+        "  In the end the country start did better in every seed, "
+        "by 0.2000 ± 0.1414 nats per place.",
+    ]
+
+
+def test_the_answer_has_a_line_for_each_count_and_the_country_start_then_the_leads():
+    plan, runs = planted([0.25], n_epochs=2)
+    for n in (10, 5):
+        rows = [{"test_log_likelihood": -1.0 / n}]
+        runs[n, "random", 42] = Run(GMM(n), "random", 42, rows, seconds=float(n))
+    starts = questions.compare_starts(plan, runs)
+    text = questions.describe(plan, runs, ["test_log_likelihood"], starts)
+    head, *lines, gap, rest = text.split("\n", 7)
+    assert head == "log-likelihood in nats per place, of standardised coordinates:"
+    assert [line.split() for line in lines[1:]] == [
+        ["1", "random", "42", "-3.0000", "0.0"],
+        ["5", "random", "42", "-0.2000", "5.0"],
+        ["10", "random", "42", "-0.1000", "10.0"],
+        ["1", "country", "42", "-2.7500", "0.0"],
+    ]
+    assert (gap, rest) == ("", f"{questions.describe_starts(starts)}\n")
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [
+        (-99.99994, 1.0, "-99.9999 ± 1.0000 nats per place"),
+        (100.0, 1234.4, "100 ± 1,234 nats per place"),
+        (-100.2, 0.0, "-100 ± 0 nats per place"),
+    ],
+)
+def test_nats_have_four_digits_below_a_hundred(mean, std, text):
+    assert questions.format_nats(mean, std) == text
