@@ -28,6 +28,11 @@ def test_every_training_stands_once_and_the_shown_ones_first():
     ]  # fmt: skip
 
 
+def test_the_seeds_follow_the_first(loaded):
+    plan = make_plan(GmmConfig(seed=7, n_seeds=2), loaded)
+    assert plan == Plan(3, range(7, 9))
+
+
 def test_the_questions_share_their_trainings():
     plan = Plan(5, range(3, 4))
     assert (plan.random, plan.country) == ((5, "random", 3), (5, "country", 3))
@@ -92,5 +97,12 @@ def test_too_few_distinct_places_are_counted(tmp_path):
     few = [(str(x), str(2 * x), 0) for x in range(9)] * 20
     write_places(tmp_path, train=few, test=few[:3])
     places = load_places(str(tmp_path), torch.device("cpu"))
-    with pytest.raises(BadInput, match="9 distinct places; 10 components need"):
+    message = "set has 9 distinct places; 10 components need at least 10$"
+    with pytest.raises(BadInput, match=message):
         make_plan(GmmConfig(), places)
+
+
+def test_as_many_distinct_places_as_components_are_enough(loaded):
+    grid = torch.cartesian_prod(torch.arange(2.0), torch.arange(5.0))
+    places = replace(loaded, train=grid.repeat(3, 1))
+    assert max(make_plan(GmmConfig(), places).counted)[0] == 10

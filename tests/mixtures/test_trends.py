@@ -32,21 +32,45 @@ def test_the_union_s_area_is_that_of_many_darts(seed, k):
     assert union_area(low, high) == pytest.approx(hit, abs=0.02)
 
 
-def test_a_trend_follows_the_boxes_from_epoch_to_epoch():
-    first = boxes([[0.0, 0.0], [5.0, 5.0]], [[2.0, 2.0], [1.0, 1.0]])
-    # the first box moves by (3, 4) and shrinks in x; the second in x, and grows in y
-    last = boxes([[3.0, 4.0], [5.0, 5.0]], [[1.0, 2.0], [0.5, 4.0]])
+def planted() -> trends.Trend:
+    """Two boxes over two epochs: the first leaves and comes back, the second stays."""
     run = Run(UMM(2), "random", 42)
-    run.rows += [{}, {}]
-    run.states += [first.state_dict(), last.state_dict()]
-    trend = trends.trend(run)
-    assert trend.support.tolist() == pytest.approx([5.0, 4.0])
-    np.testing.assert_allclose(trend.sides, [[2, 2, 1, 1], [1, 2, 0.5, 4]])
-    np.testing.assert_allclose(trend.moved, [[0, 0], [5, 0]])
-    summary = trends.summarise(trend)
-    assert (summary["n_sides"], summary["sides_that_ever_grew"]) == (4, 1)
-    assert (summary["side_first"], summary["side_last"]) == pytest.approx((1.5, 1.5))
-    assert summary["largest_center_move"] == pytest.approx(5)
-    text = trends.describe({"random": summary})
-    assert "1 of 4 sides ever grew" in text
-    assert "covers 5.00 before and 4.00 after" in text
+    for first, second, sides in (
+        ([0.0, 0.0], [5.0, 5.0], [[2.0, 2.0], [1.0, 1.0]]),
+        ([3.0, 4.0], [5.0, 5.0], [[1.0, 2.0], [0.5, 4.0]]),
+        ([0.0, 0.0], [5.0, 5.0], [[3.0, 2.5], [0.5, 3.0]]),
+    ):
+        run.rows.append({})
+        run.states.append(boxes([first, second], sides).state_dict())
+    return trends.trend(run)
+
+
+def test_a_trend_follows_the_boxes_from_epoch_to_epoch():
+    trend = planted()
+    assert trend.support.tolist() == pytest.approx([5.0, 4.0, 9.0])
+    expected = [[2, 2, 1, 1], [1, 2, 0.5, 4], [3, 2.5, 0.5, 3]]
+    np.testing.assert_allclose(trend.sides, expected)
+    np.testing.assert_allclose(trend.moved, [[0, 0], [5, 0], [0, 0]])
+
+
+def test_a_trend_is_told_by_its_ends_and_by_what_ever_grew_or_moved():
+    summary = trends.summarise(planted())
+    # all but the second box's width grew, each in one of the two epochs
+    assert summary == pytest.approx(
+        {
+            "support_first": 5.0, "support_last": 9.0,
+            "side_first": 1.5, "side_last": 2.75,
+            "n_sides": 4, "sides_that_ever_grew": 3, "largest_center_move": 5.0,
+        }
+    )  # fmt: skip
+    lines = trends.describe({"random": summary, "country": summary}).splitlines()
+    why = trends.WHY.splitlines()
+    assert lines[3:] == [
+        "  country start: the support covers 5.00 before and 9.00 after training; "
+        "the median side goes from 1.500 to 2.750;",
+        "    3 of 4 sides ever grew from epoch to epoch; "
+        "the farthest that a centre moved is 5.",
+        *why,
+    ]
+    assert lines[0] == "What the boxes do (standardised units):"
+    assert lines[1].startswith("  random start:")
