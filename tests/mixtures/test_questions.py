@@ -5,7 +5,7 @@ import pytest
 
 from mixture_models import GMM
 from mixtures import questions
-from mixtures.plan import Plan
+from mixtures.plan import STARTS, Plan
 from mixtures.runs import Run, Runs
 
 
@@ -40,7 +40,9 @@ def test_a_start_that_wins_in_every_seed_is_named(leads, winner, loser):
     assert "0.0200 ± 0.0100 nats per place" in verdict
 
 
-@pytest.mark.parametrize("leads", [[0.5, -0.01, 0.5], [-0.5, 0.01, -0.5]])
+@pytest.mark.parametrize(
+    "leads", [[0.5, -0.01, 0.5], [-0.5, 0.01, -0.5], [0.5, 0.0, -0.5]]
+)
 def test_a_mixed_result_is_not_called_a_win(leads):
     summary, text = judged(leads)
     ahead = sum(lead > 0 for lead in leads)
@@ -48,6 +50,16 @@ def test_a_mixed_result_is_not_called_a_win(leads):
     assert "neither start wins in every seed" in text
     assert f"ahead in {ahead} of 3" in text.splitlines()[-1]
     assert "did better" not in text
+
+
+def test_the_end_decides_whoever_led_before():
+    plan, runs = planted([0.1, 0.2])
+    for seed in plan.seeds:
+        random, country = (runs[1, start, seed].rows for start in STARTS)
+        random[:-1], country[:-1] = country[:-1], random[:-1]
+    summary = questions.compare_starts(plan, runs)
+    assert [lead["ahead"] for lead in summary["lead"]] == [0, 0, 0, 0, 0, 2]
+    assert summary["winner"] == "country"
 
 
 def test_leads_are_country_minus_random_at_the_shown_epochs():
