@@ -118,15 +118,16 @@ def test_a_box_is_small_up_to_a_twentieth_of_the_bounding_box(loaded):
     square = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     # two places in box 0 alone, one in box 1 alone, one in both and one in none
     test = [[0.02, 0.1], [0.02, 0.9], [0.5, 0.02], [0.02, 0.02], [0.5, 0.5]]
-    x = replace(loaded, train=square, test=torch.tensor(test))
     centers = [[0.025, 0.5], [0.5, 0.025]]
 
-    def share(*sides):
+    def share(*sides, train=square):
+        x = replace(loaded, train=train, test=torch.tensor(test))
         return annealing.share_in_small_boxes(boxes(centers, sides).float(), x)
 
     assert share([0.05, 1.0], [1.0, 0.0505]) == pytest.approx(3 / 5)
     assert share([0.0505, 1.0], [1.0, 0.05]) == pytest.approx(2 / 5)
     assert share([0.05, 1.0], [1.0, 0.05]) == pytest.approx(4 / 5)
+    assert share([0.19, 1.0], [1.0, 0.21], train=2 * square) == pytest.approx(3 / 5)
 
 
 def test_no_more_epochs_than_the_exercise_s_runs():
