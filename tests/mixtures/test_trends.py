@@ -37,7 +37,7 @@ def planted() -> trends.Trend:
     run = Run(UMM(2), "random", 42)
     for first, second, sides in (
         ([0.0, 0.0], [5.0, 5.0], [[2.0, 2.0], [1.0, 1.0]]),
-        ([3.0, 4.0], [5.0, 5.0], [[1.0, 2.0], [0.5, 4.0]]),
+        ([3.0, 4.0], [5.0, 5.0], [[1.0, 1.5], [0.5, 4.0]]),
         ([0.0, 0.0], [5.0, 5.0], [[3.0, 2.5], [0.5, 3.0]]),
     ):
         run.rows.append({})
@@ -47,8 +47,8 @@ def planted() -> trends.Trend:
 
 def test_a_trend_follows_the_boxes_from_epoch_to_epoch():
     trend = planted()
-    assert trend.support.tolist() == pytest.approx([5.0, 4.0, 9.0])
-    expected = [[2, 2, 1, 1], [1, 2, 0.5, 4], [3, 2.5, 0.5, 3]]
+    assert trend.support.tolist() == pytest.approx([5.0, 3.5, 9.0])
+    expected = [[2, 2, 1, 1], [1, 1.5, 0.5, 4], [3, 2.5, 0.5, 3]]
     np.testing.assert_allclose(trend.sides, expected)
     np.testing.assert_allclose(trend.moved, [[0, 0], [5, 0], [0, 0]])
 
