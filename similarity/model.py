@@ -23,9 +23,9 @@ class ConvolutionalAttention(nn.Module):
         if size != width or size % 2 == 0:
             raise ValueError(f"a kernel must be square and odd, got {size} x {width}")
         self.reach = size // 2
-        steps = torch.arange(-self.reach, self.reach + 1, dtype=kernel.dtype)
+        steps = torch.arange(-self.reach, self.reach + 1).to(kernel)
         offsets = torch.cartesian_prod(steps, steps)  # (K^2, 2)
-        ones = torch.ones(len(offsets), 1, dtype=kernel.dtype)
+        ones = offsets.new_ones(len(offsets), 1)
         self.register_buffer("v", -sharpness * torch.cat([ones, -2 * offsets], 1))
         # a head's value and output maps as one: what it sees at its offset, times this
         values = kernel.permute(2, 3, 1, 0).reshape(len(offsets), d_in, d_out)

@@ -133,6 +133,16 @@ def measure(module: str) -> None:
     """Run one module's mutants; keep how many there were, and those left alive."""
     os.chdir(ROOT)  # mutmut works where it is started
     shutil.rmtree("mutants", ignore_errors=True)
+    try:
+        result = run(module)
+    finally:
+        shutil.rmtree("mutants", ignore_errors=True)  # a whole copy: no test may see it
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    result_of(module).write_text(json.dumps(result, indent=1))
+
+
+def run(module: str) -> dict:
+    """Make a copy with all mutants of a module, and run the tests on each."""
     let_wrapped_functions_in()
     leave_wording_out()
     run_quick_tests_first()
@@ -143,9 +153,7 @@ def measure(module: str) -> None:
     status = {name: status_by_exit_code[code] for name, code in codes.items()}
     left = [name for name, what in status.items() if what not in CAUGHT]
     alive = [changed(name, module) | {"status": status[name]} for name in left]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    result = {"mutants": len(codes), "survivors": alive}
-    result_of(module).write_text(json.dumps(result, indent=1))
+    return {"mutants": len(codes), "survivors": alive}
 
 
 def result_of(module: str) -> Path:

@@ -75,6 +75,8 @@ def test_weights_are_computed_where_a_layer_lives():
     with FakeTensorMode():  # no tensor holds a number, and no two devices mix
         layer.v = torch.zeros(9, 3, device="meta")
         assert layer.weights(6, 5).device == layer.v.device
+    kernel = torch.zeros(4, 3, 3, 3, device="meta")
+    assert ConvolutionalAttention(kernel, 1.0).v.device == kernel.device
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 5)])
