@@ -112,6 +112,15 @@ def test_files_that_disagree_are_refused(tmp_path):
         tokens.from_folder(tmp_path)
 
 
+def test_a_vocabulary_may_leave_out_the_end_of_text(tmp_path):
+    write_vocabulary(tmp_path)
+    path = tmp_path / "vocab.json"
+    numbers = json.loads(path.read_text("utf-8"))
+    del numbers[tokens.END]
+    path.write_text(json.dumps(numbers), "utf-8")
+    assert tokens.from_folder(tmp_path).end == 266
+
+
 @pytest.mark.parametrize("number", [None, 0, 268])
 def test_the_end_of_text_must_be_the_last_token(tmp_path, number):
     write_vocabulary(tmp_path)
