@@ -59,7 +59,7 @@ def from_stand_in(config: Config, folder: RunFolder) -> Source:
 def read_numbers(path: Path) -> dict[str, float]:
     """Return what the stand-in's training measured, or nothing: the model is enough."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_bytes())
         return {name: float(found[name]) for name in ("bits", "seconds", "ngram_bits")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
