@@ -119,3 +119,14 @@ def test_everything_at_the_root_and_every_room_is_installed():
     installed = project["tool"]["setuptools"]
     assert set(installed["py-modules"]) == MODELS | DRIVERS
     assert set(installed["packages"]) == ROOMS | {"machinery", "playground"}
+
+
+def test_what_mutants_toml_says_is_about_the_code_as_it_is():
+    table = tomllib.loads((ROOT / "tests/mutants.toml").read_text("utf-8"))
+    assert [module for module in table["tests"] if not (ROOT / module).exists()] == []
+    for entry in table["equivalent"]:
+        module = entry["where"].partition(":")[0]
+        assert module in table["tests"], entry
+        source = " ".join((ROOT / module).read_text("utf-8").split())
+        assert " ".join(entry["was"].split()) in source, entry
+        assert entry["why"]
