@@ -29,7 +29,7 @@ def continuations_page(found: Sequence[tuple[str, str]], who: str) -> str:
     lines.append("The opening in bold; ¶ is where a review ends and another begins.")
     for opening, text in found:
         shown = escape(opening + text)
-        n = len(escape(opening).rstrip())
+        n = len(escape(opening))
         lines += ["", f"**{shown[:n]}**{shown[n:]}"]
     return "\n".join(lines) + "\n"
 
