@@ -48,6 +48,25 @@ def test_clusters_have_the_moments_of_their_points():
     torch.testing.assert_close(weights, torch.full((3,), 1 / 3), atol=0.02, rtol=0)
 
 
+def test_a_cluster_has_its_share_and_a_lone_point_is_one():
+    near = [[0.0], [1e4], [1e4 + 1], [3e4], [3e4 + 1], [3e4 + 1], [3e4 + 2]]
+    x = torch.tensor(near, dtype=torch.float64)
+    found = find_clusters(x, 3, torch.Generator().manual_seed(0))
+    order = found.means[:, 0].argsort()
+    weights, means, variances = (part[order].flatten().tolist() for part in found)
+    assert weights == pytest.approx([1 / 7, 2 / 7, 4 / 7])
+    assert means == pytest.approx([0, 1e4 + 0.5, 3e4 + 1])
+    assert variances == pytest.approx([0, 0.25, 0.5], abs=1e-5)
+
+
+def test_a_cluster_of_very_few_keeps_a_thousandth():
+    x = torch.zeros(2000, 1)
+    x[7] = 1
+    weights = find_clusters(x, 2, torch.Generator().manual_seed(0)).weights
+    wanted = torch.tensor([0.001, 0.9995]) / 1.0005
+    torch.testing.assert_close(weights.sort().values, wanted)
+
+
 def test_equal_points_still_start_with_a_variance():
     gmm = GMM(2)
     x = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).repeat(10, 1)
