@@ -49,13 +49,13 @@ def test_clusters_have_the_moments_of_their_points():
 
 
 def test_a_cluster_has_its_share_and_a_lone_point_is_one():
-    near = [[0.0], [1e4], [1e4 + 1], [3e4], [3e4 + 1], [3e4 + 1], [3e4 + 2]]
+    near = [[-9e3], [1e4], [1e4 + 1], [3e4], [3e4 + 1], [3e4 + 1], [3e4 + 2]]
     x = torch.tensor(near, dtype=torch.float64)
     found = find_clusters(x, 3, torch.Generator().manual_seed(0))
     order = found.means[:, 0].argsort()
     weights, means, variances = (part[order].flatten().tolist() for part in found)
     assert weights == pytest.approx([1 / 7, 2 / 7, 4 / 7])
-    assert means == pytest.approx([0, 1e4 + 0.5, 3e4 + 1])
+    assert means == pytest.approx([-9e3, 1e4 + 0.5, 3e4 + 1])
     assert variances == pytest.approx([0, 0.25, 0.5], abs=1e-5)
 
 
