@@ -153,7 +153,8 @@ class LineNgram:
         found = {}
         start = np.asarray(train)[0, 0]
         lines, held_out = (_stream(t, start, vocab_size) for t in (train, validation))
-        orders = _number_grams(np.append(lines, held_out), vocab_size, max_order)
+        longest = min(max_order, len(lines) - 1)  # tokens that one may come after
+        orders = _number_grams(np.append(lines, held_out), vocab_size, longest)
         for scale in SCALES:
             probabilities = _line_probabilities(
                 lines, held_out, orders, vocab_size, scale

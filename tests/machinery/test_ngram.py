@@ -276,6 +276,16 @@ MET = line_tokens(200, 0)  # less the character 3, which training never meets
 LEARNT = LineNgram.fit(np.where(MET == 3, 4, MET), line_tokens(50, 1), 6, max_order=4)
 
 
+@pytest.mark.parametrize("n_lines", [1, 2, 3, 4])
+def test_no_order_is_longer_than_what_was_read(n_lines):
+    lines = np.array([[3, 1, 0]] * n_lines)
+    few = LineNgram.fit(lines, lines[:1], 4)
+    longest = LineNgram.fit(lines, lines[:1], 4, max_order=3 * n_lines - 1)
+    assert (few.order, few.scale) == (longest.order, longest.scale)
+    assert few.order < len(few.train) == 3 * n_lines
+    assert np.isfinite(few.log_probs(lines)).all()
+
+
 @given(st.lists(st.integers(1, 4), max_size=8))
 def test_after_any_context_the_probabilities_sum_to_one(characters):
     """Each token is asked for on its own: the end, and four characters."""
