@@ -283,6 +283,7 @@ def test_no_order_is_longer_than_what_was_read(n_lines):
     longest = LineNgram.fit(lines, lines[:1], 4, max_order=3 * n_lines - 1)
     assert (few.order, few.scale) == (longest.order, longest.scale)
     assert few.order < len(few.train) == 3 * n_lines
+    assert n_lines > 1 or few.order == 2  # the whole line, which is asked for again
     assert np.isfinite(few.log_probs(lines)).all()
 
 
