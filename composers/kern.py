@@ -95,7 +95,7 @@ def rearranged(spines: list[Spine], tokens: list[str]) -> list[Spine]:
 
 
 def read_moment(spines: list[Spine], tokens: list[str], notes: list[tuple]) -> int:
-    """Add the notes that begin in a row, and return the tick when all of them end.
+    """Add the notes that begin in a row, and return the tick when all have ended, or 0.
 
     Columns of a row begin together.
     """

@@ -2,6 +2,7 @@
 and the comparison of two runs of the GPT.
 """
 
+import codecs
 import csv
 import os
 import random
@@ -20,6 +21,18 @@ from mixture_models import UMM
 
 ROOT = Path(__file__).resolve().parents[1]
 CENTRES = np.array([[0.0, 45.0], [10.0, 50.0], [20.0, 55.0]])  # degrees, a country each
+
+
+def watch_encodings(monkeypatch, module) -> list[str | None]:
+    """Let a module's open note the encoding of each file, whatever it is called."""
+    asked = []
+
+    def watched(path, encoding=None, **more):
+        asked.append(encoding and codecs.lookup(encoding).name)
+        return open(path, encoding=encoding, **more)
+
+    monkeypatch.setattr(module, "open", watched, raising=False)
+    return asked
 
 
 def course_csv(rows) -> str:

@@ -140,9 +140,10 @@ def test_bad_input_ends_in_one_line_and_status_2(argv, parts, capsys):
     assert_one_line(capsys.readouterr().err, *parts)
 
 
-@pytest.mark.parametrize("argv", ["--epochs 1", "--top-k 1", "--top-k 9"])
-def test_a_value_at_its_limit_is_accepted(argv):
-    parse(*argv.split())
+@pytest.mark.parametrize(("name", "value"), [("epochs", 1), ("top_k", 1), ("top_k", 9)])
+def test_a_value_at_its_limit_is_accepted(name, value):
+    config = parse("--" + name.replace("_", "-"), str(value))
+    assert getattr(config, name) == value
 
 
 def test_the_rules_hold_without_a_command_line_too():

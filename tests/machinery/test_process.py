@@ -84,12 +84,13 @@ def test_freed_memory_is_kept_up_to_a_gigabyte(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [OSError, AttributeError])
-def test_where_there_is_no_glibc_nothing_is_kept_or_said(monkeypatch, error):
+def test_where_there_is_no_glibc_nothing_is_kept_or_said(monkeypatch, capsys, error):
     def library(name):
         raise error(name)
 
     monkeypatch.setattr(ctypes, "CDLL", library)
     keep_memory()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_age_is_the_time_since_boot_less_that_of_the_start(monkeypatch):

@@ -1,6 +1,5 @@
 """CSV files to columns of numbers; what is wrong is told with the file and the line."""
 
-import codecs
 import re
 
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from machinery import tables
 from machinery.errors import BadInput
 from machinery.tables import align, line_of, read_columns, read_rows, require
+from tests.helpers import watch_encodings
 
 
 @pytest.fixture
@@ -68,13 +68,7 @@ def test_rows_are_cells_as_they_stand_less_empty_lines_at_the_end(path):
 
 
 def test_a_table_is_utf_8_whatever_the_machine_prefers(path, monkeypatch):
-    asked = []
-
-    def watched(path, encoding=None, **more):
-        asked.append(encoding and codecs.lookup(encoding).name)
-        return open(path, encoding=encoding, **more)
-
-    monkeypatch.setattr(tables, "open", watched, raising=False)
+    asked = watch_encodings(monkeypatch, tables)
     path.write_text("x\n1\n")
     read_rows(path)
     line_of(path, 1)
