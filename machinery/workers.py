@@ -166,8 +166,8 @@ class _Teller(Progress):
 
     def tell(self, what: int | tuple[str, ...]) -> None:
         # a full disk must not end what it only wants to tell of
-        with contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as f:
-            f.write(json.dumps(what) + "\n")
+        with contextlib.suppress(OSError), self.path.open("ab") as file:
+            file.write(json.dumps(what).encode() + b"\n")
 
     def __exit__(self, *_: object) -> None:
         pass
