@@ -34,6 +34,11 @@ function pause() {
   return new Promise((resume) => setTimeout(resume));
 }
 
+/** Wait for the next frame, and until it can be seen. */
+function painted() {
+  return new Promise((resume) => requestAnimationFrame(() => setTimeout(resume)));
+}
+
 const jobs = new Map();
 
 /** A job that ends when another of its name begins: ask its live() after each pause. */

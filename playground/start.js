@@ -27,22 +27,18 @@ let frame = 0;
 function changed() {
   writeAddress();
   cancelAnimationFrame(frame);
-  frame = requestAnimationFrame(showPanel);
+  frame = requestAnimationFrame(() => ask(shownPanel, "show"));
 }
 
-function showPanel() {
+/** Open a panel and close the others, at once: the next key may be meant for it. */
+function choosePanel(chosen) {
+  shownPanel = chosen;
   for (const name of PANELS) {
-    const shown = name === shownPanel;
+    const shown = name === chosen;
     byId(`panel-${name}`).hidden = !shown;
     byId(`tab-${name}`).setAttribute("aria-selected", shown);
     byId(`tab-${name}`).tabIndex = shown ? 0 : -1;
   }
-  ask(shownPanel, "show");
-}
-
-function choosePanel(name, { focus = false } = {}) {
-  shownPanel = name;
-  if (focus) byId(`tab-${name}`).focus();
   changed();
 }
 
@@ -54,7 +50,9 @@ function listenToTabs() {
     tab.addEventListener("keydown", ({ key }) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
       if (!step) return;
-      choosePanel(PANELS[(i + step + PANELS.length) % PANELS.length], { focus: true });
+      const next = PANELS[(i + step + PANELS.length) % PANELS.length];
+      choosePanel(next);
+      byId(`tab-${next}`).focus();
     });
   });
 }
@@ -94,7 +92,7 @@ function restore() {
     readAddress();
     for (const name of PANELS) ask(name, "prepare");
   }
-  changed();
+  choosePanel(shownPanel);
 }
 
 /** Compare with PyTorch's numbers, and say so in one line. */
@@ -136,7 +134,7 @@ async function start() {
     noteDefaults();
     listen();
     restore();
-    await pause();
+    await painted();
     tellChecks([...packs.keys()]);
   } catch (error) {
     byId("check").className = "bad";
